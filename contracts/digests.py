@@ -58,7 +58,13 @@ class TypedDomain:
     def separator(self) -> Digest:
         """The domain separator of EIP-712."""
         kind = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-        words = (keccak(kind.encode()), keccak(b"Exequatur"), keccak(b"1"), self.chain_id, self.contract)
+        words: tuple[Word, ...] = (
+            keccak(kind.encode()),
+            keccak(b"Exequatur"),
+            keccak(b"1"),
+            self.chain_id,
+            self.contract,
+        )
         return keccak(b"".join(map(word, words)))
 
     def digest(self, kind: str, *words: Word) -> Digest:

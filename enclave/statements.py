@@ -5,6 +5,7 @@ Grants, stops and usage are EIP-712 structs in the release log's domain, signed 
 low s, 65 bytes. Receipts are COSE_Sign1 with ES256 (RFC 9052). Layouts and vectors: evidence/SPEC.md.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -12,7 +13,16 @@ import cbor2
 
 from contracts.digests import TypedDomain, digest, evm_digest
 from contracts.errors import MalformedId
-from contracts.ids import ZERO_ADDRESS, Address, Digest, FixedBytes, ModelId, NodeId, ReleaseId, SealId
+from contracts.ids import (
+    ZERO_ADDRESS,
+    Address,
+    Digest,
+    FixedBytes,
+    ModelId,
+    NodeId,
+    ReleaseId,
+    SealId,
+)
 from enclave.errors import MalformedStatement
 
 GRANT_TYPE = (
