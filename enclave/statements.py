@@ -5,7 +5,6 @@ Grants, stops and usage are EIP-712 structs in the release log's domain, signed 
 low s, 65 bytes. Receipts are COSE_Sign1 with ES256 (RFC 9052). Layouts and vectors: evidence/SPEC.md.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -247,14 +246,11 @@ class Receipt(Statement):
             tag = cbor2.loads(raw)
         except Exception as error:  # cbor2 raises many kinds on hostile input
             raise MalformedStatement("not CBOR", where="receipt") from error
-        match tag:
-            case cbor2.CBORTag(
-                tag=18, value=[bytes() as head, dict() as rest, bytes() as body, bytes() as signature]
-            ):
-                receipt = cls.decode(body)
-            case _:
-                raise MalformedStatement("not a COSE_Sign1", where="receipt")
-        if head != _ES256 or rest or len(signature) != 64 or receipt.signed(signature) != raw:
+        parts = tag.value if isinstance(tag, cbor2.CBORTag) else ()
+        if not isinstance(parts, tuple) or [type(part) for part in parts[2:]] != [bytes, bytes]:
+            raise MalformedStatement("not a COSE_Sign1", where="receipt")
+        receipt, signature = cls.decode(parts[2]), parts[3]
+        if len(signature) != 64 or receipt.signed(signature) != raw:
             raise MalformedStatement("not an ES256 COSE_Sign1 without other headers", where="receipt")
         return receipt, signature
 
