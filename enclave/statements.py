@@ -39,7 +39,7 @@ _COSE_SIGN1 = 18
 
 
 def _field(kind: object, value: object, where: str) -> object:
-    if kind in (bool, int, bytes) and type(value) is kind:
+    if kind in (bool, int, bytes, str) and type(value) is kind:
         return value
     if isinstance(kind, type) and issubclass(kind, FixedBytes) and type(value) is bytes:
         return kind(value)

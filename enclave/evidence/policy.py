@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The owner's appraisal policy: authored in TOML, identified by its RFC 8785 JSON (SPEC.md, section 6).
+
+Every key is required and no other is allowed, so nothing unset can mean "any".
+"""
+
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass
+from typing import Self
+
+import rfc8785
+
+from contracts.digests import Word, evm_digest, keccak, word
+from contracts.ids import Address, BurnDomain, Digest, PolicyId
+from contracts.records import Enforced, Level
+from enclave.errors import MalformedPolicy, Refused
+from enclave.evidence.binding import CLOCKS, Lockdown
+from enclave.evidence.findings import Finding, Reason
+from enclave.evidence.kinds import Kind
+from enclave.evidence.reading import Table, plain
+
+APPRAISAL = 1
+DEVELOPMENT = "software only, for development"
+_LARGEST = 2**53 - 1  # RFC 8785 numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRule:
+    """A technology that a node may bring, at which level, and whether it must."""
+
+    kind: Kind
+    minimum_level: Level
+    required: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterRule:
+    """The values a 32-byte register may have, for example `pcr7` of a TPM."""
+
+    kind: Kind
+    name: str
+    allow: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """Whom evidence may rest on besides vendor roots: enrollers' keys, and roots that lower the level to `none`.
+
+    Keys are uncompressed P-256 points, roots SHA-256 digests of SubjectPublicKeyInfo.
+    """
+
+    enrollers: frozenset[bytes]
+    extra_roots: frozenset[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Which evidence is acceptable, who says so, and for how long."""
+
+    name: str
+    enforced: Enforced
+    burn_domain_name: str
+    readers: tuple[bytes, ...]
+    verifier_urls: tuple[str, ...]
+    broker_url: str
+    enrollers: tuple[bytes, ...]
+    extra_roots: tuple[bytes, ...]
+    allow_test_root: bool
+    clock: str
+    lockdown: Lockdown
+    devices: tuple[DeviceRule, ...]
+    workloads: tuple[Digest, ...]
+    registers: tuple[RegisterRule, ...]
+
+    @property
+    def trust(self) -> Trust:
+        """Whom this policy's evidence may rest on, as `verify` takes it."""
+        return Trust(enrollers=frozenset(self.enrollers), extra_roots=frozenset(self.extra_roots))
+
+    @classmethod
+    def from_toml(cls, text: str) -> Self:
+        """Read what a person wrote."""
+        try:
+            return cls._read(tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise MalformedPolicy(str(error), where="policy") from error
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> Self:
+        """Read a published document; it must be byte for byte what `canonical` writes."""
+        try:
+            document = json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            raise MalformedPolicy("not JSON", where="policy") from error
+        policy = cls._read(document)
+        if policy.canonical() != raw:
+            raise MalformedPolicy("not in the canonical form of RFC 8785", where="policy")
+        return policy
+
+    def canonical(self) -> bytes:
+        """The document as it is published and stored."""
+        document = plain(self)
+        assert isinstance(document, dict)
+        document["appraisal"] = APPRAISAL
+        if self.enforced.minimum_level is Level.NONE:
+            document["development"] = DEVELOPMENT
+        return rfc8785.dumps(document)
+
+    @property
+    def document_digest(self) -> Digest:
+        """SHA-256 of the canonical document: its key in the store, and part of the policy id."""
+        return Digest(hashlib.sha256(self.canonical()).digest())
+
+    def policy_id(self, chain_id: int, registry: Address, controller: Address) -> PolicyId:
+        """The id under which `controller` publishes this policy (`IPolicyRegistry.publish`)."""
+        enforced = self.enforced
+        tag = b"exequatur/v1/policy"
+        head = (6 * 32, chain_id, registry, controller, 8 * 32, self.document_digest)
+        terms = (
+            9 * 32,
+            enforced.threshold,
+            int(enforced.minimum_level),
+            enforced.maximum_age,
+            enforced.challenge_age,
+            enforced.depth,
+            enforced.lease,
+            enforced.quota,
+            enforced.burn_domain,
+        )
+        words: tuple[Word, ...] = (*head, len(tag), tag, *terms, len(enforced.verifiers), *enforced.verifiers)
+        return PolicyId(keccak(b"".join([word(value) for value in words])))
+
+    def require(self, enforced: Enforced) -> None:
+        """Refuse when the document's copy of the enforced part differs from the chain's."""
+        if enforced == self.enforced:
+            return
+        hint = "the document is not the one that was published under this id"
+        raise Refused(
+            [Finding(reason=Reason.POLICY, expected=str(self.enforced), found=str(enforced), hint=hint)]
+        )
+
+    @classmethod
+    def _read(cls, raw: object) -> Self:
+        table = Table(raw, "policy")
+        if (appraisal := table.integer("appraisal", _LARGEST)) != APPRAISAL:
+            raise MalformedPolicy(f"this version appraises by {APPRAISAL}, not {appraisal}", where="policy")
+        policy = cls(
+            name=table.text("name"),
+            enforced=_enforced(table.table("enforced")),
+            burn_domain_name=table.text("burn_domain_name"),
+            readers=table.hexes("readers", 1216),
+            verifier_urls=table.texts("verifier_urls"),
+            broker_url=table.text("broker_url"),
+            enrollers=table.hexes("enrollers", 65),
+            extra_roots=table.hexes("extra_roots", 32),
+            allow_test_root=table.boolean("allow_test_root"),
+            clock=table.choice("clock", CLOCKS),
+            lockdown=_lockdown(table),
+            devices=tuple(map(_device, table.tables("devices"))),
+            workloads=tuple(map(Digest, table.hexes("workloads", 32))),
+            registers=tuple(map(_register, table.tables("registers"))),
+        )
+        if policy.enforced.minimum_level is Level.NONE:
+            table.choice("development", (DEVELOPMENT,))
+        table.done()
+        if not policy.devices or len({rule.kind for rule in policy.devices}) != len(policy.devices):
+            raise MalformedPolicy("devices name each technology once, and at least one", where="policy")
+        return policy
+
+
+def burn_domain(chain_id: int, registry: Address, controller: Address, name: str) -> BurnDomain:
+    """Id of a controller's list of burnt platforms (`IPolicyRegistry.burnDomainOf`)."""
+    words = (chain_id, registry, controller, name.encode().ljust(32, b"\0"))
+    return BurnDomain(evm_digest("burn-domain", *words))
+
+
+def _enforced(table: Table) -> Enforced:
+    enforced = Enforced(
+        verifiers=tuple(map(Address, table.hexes("verifiers", 20))),
+        threshold=table.integer("threshold", 32),
+        minimum_level=table.level("minimum_level"),
+        maximum_age=table.integer("maximum_age", 2**32 - 1),
+        challenge_age=table.integer("challenge_age", 2**32 - 1),
+        depth=table.integer("depth", 2**16 - 1),
+        lease=table.integer("lease", 2**32 - 1),
+        quota=table.integer("quota", _LARGEST),
+        burn_domain=BurnDomain(table.hexadecimal("burn_domain", 32)),
+    )
+    table.done()
+    if list(enforced.verifiers) != sorted(enforced.verifiers):
+        raise MalformedPolicy("verifiers ascend", where="policy.enforced")
+    if not 1 <= enforced.threshold <= len(enforced.verifiers) <= 32:
+        raise MalformedPolicy("1 <= threshold <= verifiers <= 32", where="policy.enforced")
+    if enforced.maximum_age < enforced.lease + enforced.challenge_age:
+        raise MalformedPolicy("maximum_age is below lease + challenge_age", where="policy.enforced")
+    return enforced
+
+
+def _kind(table: Table) -> Kind:
+    label = table.choice("kind", tuple(kind.label for kind in Kind))
+    return next(kind for kind in Kind if kind.label == label)
+
+
+def _device(table: Table) -> DeviceRule:
+    rule = DeviceRule(
+        kind=_kind(table), minimum_level=table.level("minimum_level"), required=table.boolean("required")
+    )
+    table.done()
+    return rule
+
+
+def _register(table: Table) -> RegisterRule:
+    rule = RegisterRule(kind=_kind(table), name=table.text("name"), allow=table.hexes("allow", 32))
+    table.done()
+    return rule
+
+
+def _lockdown(table: Table) -> Lockdown:
+    reached = Lockdown(0)
+    for name in table.texts("lockdown"):
+        step = Lockdown.__members__.get(name.upper())
+        if step is None or name != name.lower():
+            raise MalformedPolicy(f"unknown lock-down step {name!r}", where="policy.lockdown")
+        reached |= step
+    return reached
