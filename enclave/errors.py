@@ -9,17 +9,31 @@ EnclaveError
 │   ├── NotAuthentic           evidence whose signatures or certificates do not hold
 │   ├── Refused                authentic evidence that the policy turns away
 │   └── EnrolmentRefused       an attestation key that no certificate is issued for
-└── DeviceError                a device that evidence comes from
-    ├── DeviceUnavailable      no such device, or no program to speak to it
-    └── AlreadyMeasured        PCR 14 holds another guest until the machine starts again
+├── DeviceError                a device that evidence comes from
+│   ├── DeviceUnavailable      no such device, or no program to speak to it
+│   └── AlreadyMeasured        PCR 14 holds another guest until the machine starts again
+├── WireError                  the socket between host, vault and quoter
+│   ├── MalformedMessage       a frame, message or stream that breaks the format
+│   ├── UnknownMessage         a message type nobody answers
+│   └── Disconnected           the other side is gone
+└── GuestError                 what a guest refuses, or fails at
+    ├── GrantRefused           a grant that is not for this guest, now, by the right key
+    ├── OutOfTurn              a request that the guest's state does not allow
+    ├── LeaseOver              the lease ended, or the guest was told to stop
+    ├── CeilingReached         no receipts left under this release
+    ├── MalformedInput         an input that is not the tensors the model takes
+    └── GuestFault             the guest failed in a way nobody foresaw
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from contracts.errors import ExequaturError, ExitCode
 
-if TYPE_CHECKING:  # the guest imports this module, and must not load what judges evidence
+if (
+    TYPE_CHECKING
+):  # the guest imports this module, and must not load what judges evidence
     from enclave.evidence.findings import Finding
 
 
@@ -53,7 +67,9 @@ class _Unmet(EvidenceError):
     """Names every unmet rule; the findings say what was expected and found."""
 
     def __init__(self, findings: "Sequence[Finding]") -> None:
-        super().__init__("; ".join(map(str, findings)), where=self._where, hint=findings[0].hint)
+        super().__init__(
+            "; ".join(map(str, findings)), where=self._where, hint=findings[0].hint
+        )
         self.findings = tuple(findings)
 
     _where = ""
@@ -98,3 +114,113 @@ class AlreadyMeasured(DeviceError):
     """PCR 14 holds another guest until the machine starts again."""
 
     code = ExitCode.USAGE
+
+
+class WireError(EnclaveError):
+    """Root of what goes wrong on the socket between host, vault and quoter."""
+
+
+class MalformedMessage(WireError):
+    """A frame, message or stream that breaks the format."""
+
+    code = ExitCode.MALFORMED
+
+
+class UnknownMessage(WireError):
+    """A message type nobody answers."""
+
+    code = ExitCode.MALFORMED
+
+
+class Disconnected(WireError):
+    """The other side is gone."""
+
+    code = ExitCode.UNAVAILABLE
+
+
+class GuestError(EnclaveError):
+    """Root of what a guest refuses, or fails at."""
+
+
+class GrantFlaw(Enum):
+    """Why a guest turns a grant away."""
+
+    FORGED = "not signed by the model's grant key, nor by a broker it certified for this model and licence"
+    NODE = "for another node"
+    SEAL = "for another sealed model than the one presented"
+    NONCE = (
+        "answers to no outstanding attestation: replayed, superseded or never asked for"
+    )
+    LATE = (
+        "its time was over before it arrived, counted from the attestation it answers"
+    )
+    CEILING = "a ceiling below the receipts already given"
+    JOB = "for another release, model or licence than this guest's first grant"
+    LEASE = "not a later lease than the one held"
+    ENVELOPE = "the envelope is missing, unexpected, or not the one granted"
+
+
+class GrantRefused(GuestError):
+    """A grant that is not for this guest, now, by the right key."""
+
+    code = ExitCode.REFUSED
+
+    def __init__(self, flaws: Iterable[GrantFlaw]) -> None:
+        self.flaws = frozenset(flaws)
+        named = [flaw for flaw in GrantFlaw if flaw in self.flaws]
+        super().__init__("; ".join(flaw.value for flaw in named), where="grant refused")
+        self._reasons = tuple(flaw.name for flaw in named)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Names of the flaws."""
+        return self._reasons
+
+
+class OutOfTurn(GuestError):
+    """A request that the guest's state does not allow."""
+
+    code = ExitCode.REFUSED
+
+
+class LeaseOver(GuestError):
+    """The lease ended, or the guest was told to stop."""
+
+    code = ExitCode.REFUSED
+
+
+class CeilingReached(GuestError):
+    """No receipts left under this release."""
+
+    code = ExitCode.REFUSED
+
+
+class MalformedInput(GuestError):
+    """An input that is not the tensors the model takes."""
+
+    code = ExitCode.MALFORMED
+
+
+class GuestFault(GuestError):
+    """The guest failed in a way nobody foresaw."""
+
+
+def remote_error(body: object) -> EnclaveError:
+    """The error an `error` message names, `[type, what, where, hint, reasons]`, of our own type if it is one."""
+    match body:
+        case ["GrantRefused", str(), str(), str(), [*names]] if names and set(
+            names
+        ) <= set(GrantFlaw.__members__):
+            return GrantRefused(GrantFlaw[name] for name in names)
+        case [str(name), str(what), str(where), str(hint), [*_]]:
+            return _plain_errors(EnclaveError).get(name, GuestFault)(
+                what, where=where, hint=hint
+            )
+    return GuestFault("an error message that does not parse", where="guest")
+
+
+def _plain_errors(root: type[EnclaveError]) -> dict[str, type[EnclaveError]]:
+    found = {root.__name__: root} if root.__init__ is ExequaturError.__init__ else {}
+    for kind in root.__subclasses__():
+        found |= _plain_errors(kind)
+    return found
