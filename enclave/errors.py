@@ -3,6 +3,22 @@
 
 EnclaveError
 ├── MalformedStatement         a grant, receipt, stop or usage that does not decode
+├── SealError                  a sealed model, or a model to be sealed
+│   ├── MalformedModel         a model that cannot be sealed or loaded as it is
+│   ├── SealRefused            a target or source that sealing does not touch
+│   ├── MalformedSeal          not a sealed model of a known version
+│   ├── SealTruncated          bytes are missing: cut off, or a chunk dropped
+│   ├── SealExtended           bytes were appended, or a chunk added
+│   ├── ChunkNotAuthentic      a chunk that was changed, or comes from another sealed model
+│   ├── ChunkOutOfPlace        an authentic chunk at another chunk's place
+│   ├── WrongSeal              preamble and root are not those of the expected sealId
+│   ├── RootMismatch           authentic chunks that are not the ones the root was made over
+│   └── WrongKey               a data key that is not this model's
+├── KeystoreError              an owner's keystore entry
+│   ├── WrongPassphrase        the passphrase does not open the entry
+│   ├── MalformedEntry         a file that is no keystore entry, or was changed
+│   ├── NoEntry                no entry for this sealed model
+│   └── EntryRefused           an entry that exists, or is bound to something else
 ├── EvidenceError              evidence, or the policy that judges it
 │   ├── MalformedEvidence      a bundle, quote, certificate or log that does not parse
 │   ├── MalformedPolicy        a policy document that does not say exactly what it means
@@ -205,22 +221,127 @@ class GuestFault(GuestError):
     """The guest failed in a way nobody foresaw."""
 
 
-def remote_error(body: object) -> EnclaveError:
+def remote_error(body: object) -> ExequaturError:
     """The error an `error` message names, `[type, what, where, hint, reasons]`, of our own type if it is one."""
     match body:
-        case ["GrantRefused", str(), str(), str(), [*names]] if names and set(
-            names
-        ) <= set(GrantFlaw.__members__):
-            return GrantRefused(GrantFlaw[name] for name in names)
+        case ["GrantRefused", str(), str(), str(), [*names]] if names:
+            return GrantRefused(flaw for flaw in GrantFlaw if flaw.name in names)
         case [str(name), str(what), str(where), str(hint), [*_]]:
-            return _plain_errors(EnclaveError).get(name, GuestFault)(
+            return _plain_errors(ExequaturError).get(name, GuestFault)(
                 what, where=where, hint=hint
             )
     return GuestFault("an error message that does not parse", where="guest")
 
 
-def _plain_errors(root: type[EnclaveError]) -> dict[str, type[EnclaveError]]:
+def _plain_errors(root: type[ExequaturError]) -> dict[str, type[ExequaturError]]:
     found = {root.__name__: root} if root.__init__ is ExequaturError.__init__ else {}
     for kind in root.__subclasses__():
         found |= _plain_errors(kind)
     return found
+
+
+class SealError(EnclaveError):
+    """Root of what a sealed model, or a model to be sealed, can be at fault for."""
+
+
+class MalformedModel(SealError):
+    """A model that cannot be sealed or loaded as it is."""
+
+    code = ExitCode.MALFORMED
+
+
+class SealRefused(SealError):
+    """A target or source that sealing does not touch."""
+
+    code = ExitCode.USAGE
+
+
+class MalformedSeal(SealError):
+    """Not a sealed model of a known version."""
+
+    code = ExitCode.MALFORMED
+
+
+class SealTruncated(SealError):
+    """Bytes are missing: the file was cut off, or a chunk dropped."""
+
+    code = ExitCode.MALFORMED
+
+
+class SealExtended(SealError):
+    """Bytes were appended, or a chunk added."""
+
+    code = ExitCode.MALFORMED
+
+
+class ChunkNotAuthentic(SealError):
+    """A chunk that was changed, or comes from another sealed model."""
+
+    code = ExitCode.NOT_AUTHENTIC
+
+    def __init__(self, index: int) -> None:
+        super().__init__(
+            f"chunk {index} is not authentic", where="sealed model", hint="fetch the sealed model again"
+        )
+        self.index = index
+
+
+class ChunkOutOfPlace(SealError):
+    """An authentic chunk at another chunk's place."""
+
+    code = ExitCode.NOT_AUTHENTIC
+
+    def __init__(self, index: int, belongs: int) -> None:
+        super().__init__(
+            f"chunk {belongs} stands at the place of chunk {index}",
+            where="sealed model",
+            hint="fetch the sealed model again",
+        )
+        self.index = index
+        self.belongs = belongs
+
+
+class WrongSeal(SealError):
+    """Preamble and root are not those of the expected sealId: another model, or a changed or renamed one."""
+
+    code = ExitCode.NOT_AUTHENTIC
+
+
+class RootMismatch(SealError):
+    """Authentic chunks that are not the ones the root was made over: somebody with the key made others."""
+
+    code = ExitCode.NOT_AUTHENTIC
+
+
+class WrongKey(SealError):
+    """A data key that is not this model's."""
+
+    code = ExitCode.NOT_AUTHENTIC
+
+
+class KeystoreError(EnclaveError):
+    """Root of what an owner's keystore entry can be at fault for."""
+
+
+class WrongPassphrase(KeystoreError):
+    """The passphrase does not open the entry."""
+
+    code = ExitCode.USAGE
+
+
+class MalformedEntry(KeystoreError):
+    """A file that is no keystore entry, or was changed."""
+
+    code = ExitCode.MALFORMED
+
+
+class NoEntry(KeystoreError):
+    """No entry for this sealed model."""
+
+    code = ExitCode.USAGE
+
+
+class EntryRefused(KeystoreError):
+    """An entry that exists already, or is bound to something else."""
+
+    code = ExitCode.USAGE

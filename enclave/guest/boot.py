@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""First process of the guest: leaves the network, starts the quoter beside it, and becomes the vault.
+
+`python -E -s -B -m enclave.guest.boot FD KIND [ARGUMENT ...]`: `FD` is the socket to the host, the rest names the
+evidence device to the quoter.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+
+from enclave.guest.sandbox import leave_network
+
+_PYTHON = (sys.executable, "-E", "-s", "-B", "-m")
+
+
+def main(arguments: list[str]) -> None:
+    """Start the quoter and turn into the vault; both keep the network namespace entered here."""
+    leave_network()
+    vault_end, quoter_end = socket.socketpair()
+    subprocess.Popen(  # its parent, this process, becomes the vault; it ends when the vault's socket closes
+        [*_PYTHON, "enclave.guest.quoter", str(quoter_end.fileno()), *arguments[1:]],
+        pass_fds=[quoter_end.fileno()],
+        stdin=subprocess.DEVNULL,
+    )
+    for descriptor in (int(arguments[0]), vault_end.fileno()):
+        os.set_inheritable(descriptor, True)
+    vault = [*_PYTHON, "enclave.guest.main", arguments[0], str(vault_end.fileno())]
+    os.execv(sys.executable, vault)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
