@@ -13,6 +13,8 @@ from enclave.evidence.kinds import Kind
 from enclave.evidence.policy import Trust
 from enclave.evidence.software.verify import SoftwareQuote
 from enclave.evidence.software.verify import verify as verify_software
+from enclave.evidence.tpm.quote import TpmQuote
+from enclave.evidence.tpm.verify import verify as verify_tpm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,8 @@ def _device(device: Device, node: NodeId, trust: Trust, at: datetime) -> Facts:
     match Kind.of(device.kind):
         case Kind.SOFTWARE:
             return verify_software(SoftwareQuote.parse(device.body), node, device.index)
+        case Kind.TPM:
+            return verify_tpm(TpmQuote.parse(device.body), device.index, trust=trust, at=at)
     known = ", ".join(kind.label for kind in Kind)
     finding = Finding(reason=Reason.KIND, expected=f"one of {known}", found=device.kind)
     raise NotAuthentic([finding])

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Enrolment of a TPM's attestation key, once, in two messages that need no state between them (SPEC.md, section 8).
+
+The first answers a verified EK chain with a secret that only the TPM with that EK and AK can read; the second
+answers the secret with a certificate. What is pending travels in a cookie that only the enroller can read.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+import cbor2
+from cryptography import x509
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
+
+from enclave.errors import EnrolmentRefused, MalformedEvidence, NotAuthentic
+from enclave.evidence.facts import RootStatus
+from enclave.evidence.policy import Trust
+from enclave.evidence.roots import ENDORSEMENT_KEY_ROOTS, key_digest, status_of
+from enclave.evidence.tpm.certificate import ENROLMENT, LONGEST, Enrolment, check_chain, load
+from enclave.evidence.tpm.credential import make_credential
+from enclave.evidence.tpm.structures import TpmPublic
+from enclave.evidence.tpm.verify import key_faults
+
+PENDING = timedelta(minutes=5)
+_EK_USAGE = x509.ObjectIdentifier("2.23.133.8.1")
+_COOKIE = b"exequatur/v1/enrol-cookie"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolRequest:
+    """What a node sends: the EK's certificate chain, root last, and the AK's TPMT_PUBLIC."""
+
+    chain: tuple[bytes, ...] = field(repr=False)
+    public: bytes = field(repr=False)
+
+    def encode(self) -> bytes:
+        """Deterministic CBOR."""
+        return cbor2.dumps([list(self.chain), self.public], canonical=True)
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Self:
+        """Read `encode()`; raises `MalformedEvidence` for any other bytes."""
+        try:
+            chain, public = cbor2.loads(raw)
+            request = cls(chain=tuple(chain), public=public)
+            right = {type(part) for part in (*chain, public)} == {bytes} and request.encode() == raw
+        except Exception as error:  # cbor2 and unpacking raise many kinds on hostile input
+            raise MalformedEvidence("not CBOR of ours", where="enrolment request") from error
+        if not right:
+            raise MalformedEvidence("a part of the wrong type", where="enrolment request")
+        return request
+
+
+def enroller_point(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The enroller's public key as policies name it."""
+    return key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+
+
+def challenge_ak(
+    request: EnrolRequest, *, trust: Trust, at: datetime, cookie_key: bytes, random: Callable[[int], bytes]
+) -> tuple[bytes, bytes]:
+    """Check the EK chain and the AK, and return the credential blob and the cookie to send back."""
+    chain = [load(der) for der in request.chain]
+    root = check_chain(chain, at)
+    status, name = status_of(root, ENDORSEMENT_KEY_ROOTS)
+    if status is not RootStatus.VENDOR and root not in trust.extra_roots:
+        raise EnrolmentRefused(name, where="EK chain", hint="add the root's key digest for development")
+    endorsement = _endorsement_key(chain[0])
+    public = TpmPublic.parse(request.public)
+    if findings := list(key_faults(public)):
+        raise NotAuthentic(findings)
+    secret = random(32)
+    enrolment = Enrolment(name=public.name, endorsement=key_digest(chain[0]), root=root)
+    nonce = random(12)
+    pending = cbor2.dumps([int(at.timestamp()), secret, request.public, enrolment.encode()], canonical=True)
+    cookie = nonce + AESGCM(cookie_key).encrypt(nonce, pending, _COOKIE)
+    return make_credential(endorsement, public.name, secret, random), cookie
+
+
+def issue(
+    cookie: bytes,
+    secret: bytes,
+    *,
+    key: ec.EllipticCurvePrivateKey,
+    cookie_key: bytes,
+    at: datetime,
+    lifetime: timedelta = LONGEST,
+) -> bytes:
+    """The AK's certificate (DER), for whoever could read the secret within five minutes."""
+    try:
+        pending = AESGCM(cookie_key).decrypt(cookie[:12], cookie[12:], _COOKIE)
+    except (InvalidTag, ValueError) as error:
+        raise EnrolmentRefused("a cookie that is not ours", hint="begin the enrolment again") from error
+    asked, expected, public, enrolment = cbor2.loads(pending)
+    if not timedelta(0) <= at - datetime.fromtimestamp(asked, UTC) <= PENDING:
+        raise EnrolmentRefused("the enrolment took too long", hint=f"answer within {PENDING}")
+    if not hmac.compare_digest(secret, expected):
+        raise EnrolmentRefused("not the secret", hint="only the TPM with this EK and AK can read it")
+    return _certificate(TpmPublic.parse(public), enrolment, cookie, key, at, min(lifetime, LONGEST))
+
+
+def _endorsement_key(certificate: x509.Certificate) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        usages = x509.ExtendedKeyUsage([x509.ObjectIdentifier("0.0")])
+    key = certificate.public_key()
+    if _EK_USAGE not in usages or not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        raise EnrolmentRefused(f"not an endorsement key, whose usage is {_EK_USAGE.dotted_string}")
+    return key
+
+
+def _certificate(
+    public: TpmPublic,
+    enrolment: bytes,
+    cookie: bytes,
+    key: ec.EllipticCurvePrivateKey,
+    at: datetime,
+    lifetime: timedelta,
+) -> bytes:
+    first = at.replace(microsecond=0)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"TPM AK {public.name[2:10].hex()}")])
+    issuer = hashlib.sha256(enroller_point(key)).hexdigest()[:16]
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Exequatur enroller {issuer}")]))
+        .public_key(public.key)
+        .serial_number(int.from_bytes(hashlib.sha256(cookie).digest()[:16], "big") | 1)
+        .not_valid_before(first)
+        .not_valid_after(first + lifetime)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.UnrecognizedExtension(ENROLMENT, enrolment), critical=False)
+    )
+    return builder.sign(key, SHA256()).public_bytes(Encoding.DER)
