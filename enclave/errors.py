@@ -47,9 +47,7 @@ from typing import TYPE_CHECKING
 
 from contracts.errors import ExequaturError, ExitCode
 
-if (
-    TYPE_CHECKING
-):  # the guest imports this module, and must not load what judges evidence
+if TYPE_CHECKING:  # the guest imports this module, and must not load what judges evidence
     from enclave.evidence.findings import Finding
 
 
@@ -83,9 +81,7 @@ class _Unmet(EvidenceError):
     """Names every unmet rule; the findings say what was expected and found."""
 
     def __init__(self, findings: "Sequence[Finding]") -> None:
-        super().__init__(
-            "; ".join(map(str, findings)), where=self._where, hint=findings[0].hint
-        )
+        super().__init__("; ".join(map(str, findings)), where=self._where, hint=findings[0].hint)
         self.findings = tuple(findings)
 
     _where = ""
@@ -164,12 +160,8 @@ class GrantFlaw(Enum):
     FORGED = "not signed by the model's grant key, nor by a broker it certified for this model and licence"
     NODE = "for another node"
     SEAL = "for another sealed model than the one presented"
-    NONCE = (
-        "answers to no outstanding attestation: replayed, superseded or never asked for"
-    )
-    LATE = (
-        "its time was over before it arrived, counted from the attestation it answers"
-    )
+    NONCE = "answers to no outstanding attestation: replayed, superseded or never asked for"
+    LATE = "its time was over before it arrived, counted from the attestation it answers"
     CEILING = "a ceiling below the receipts already given"
     JOB = "for another release, model or licence than this guest's first grant"
     LEASE = "not a later lease than the one held"
@@ -227,9 +219,7 @@ def remote_error(body: object) -> ExequaturError:
         case ["GrantRefused", str(), str(), str(), [*names]] if names:
             return GrantRefused(flaw for flaw in GrantFlaw if flaw.name in names)
         case [str(name), str(what), str(where), str(hint), [*_]]:
-            return _plain_errors(ExequaturError).get(name, GuestFault)(
-                what, where=where, hint=hint
-            )
+            return _plain_errors(ExequaturError).get(name, GuestFault)(what, where=where, hint=hint)
     return GuestFault("an error message that does not parse", where="guest")
 
 

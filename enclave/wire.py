@@ -8,6 +8,7 @@ most 1 MiB + 64 bytes, then an empty frame. Lengths are always explicit, so what
 the next message is found again.
 """
 
+import math
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,12 +17,18 @@ from typing import Protocol
 import cbor2
 
 from contracts.digests import Cbor
-from enclave.errors import Disconnected, MalformedMessage, WireError, remote_error
+from enclave.errors import Disconnected, MalformedInput, MalformedMessage, WireError, remote_error
 
 LONGEST_MESSAGE = 1 << 20
 LONGEST_CHUNK = (1 << 20) + 64
 _DEEPEST = 8
 _PIECE = 1 << 16
+_ELEMENTS = {
+    **dict.fromkeys(("bool", "int8", "uint8"), 1),
+    **dict.fromkeys(("int16", "uint16", "float16"), 2),
+    **dict.fromkeys(("int32", "uint32", "float32"), 4),
+    **dict.fromkeys(("int64", "uint64", "float64"), 8),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +43,7 @@ class Message:
         """Deterministic CBOR; raises `MalformedMessage` when it is longer than a frame may be."""
         raw = cbor2.dumps([self.kind, self.id, self.body], canonical=True)
         if len(raw) > LONGEST_MESSAGE:
-            raise MalformedMessage(
-                f"{len(raw)} bytes, at most {LONGEST_MESSAGE}", where=self.kind
-            )
+            raise MalformedMessage(f"{len(raw)} bytes, at most {LONGEST_MESSAGE}", where=self.kind)
         return raw
 
     @classmethod
@@ -49,24 +54,16 @@ class Message:
         except Exception as error:  # cbor2 raises many kinds on hostile input
             raise MalformedMessage("not CBOR", where="message") from error
         match value:
-            case [str(kind), int(number), body] if (
-                _plain(value) and type(number) is int
-            ):
+            case [str(kind), int(number), body] if _plain(value) and type(number) is int:
                 if cbor2.dumps(value, canonical=True) == raw:
                     return cls(kind=kind, id=number, body=body)
-        raise MalformedMessage(
-            "not the deterministic CBOR of [type, id, body]", where="message"
-        )
+        raise MalformedMessage("not the deterministic CBOR of [type, id, body]", where="message")
 
 
 def _plain(value: object) -> bool:
     if isinstance(value, list):
         return all(map(_plain, value))
-    return (
-        value is None
-        or type(value) in (str, bytes, bool)
-        or (type(value) is int and 0 <= value < 1 << 64)
-    )
+    return value is None or type(value) in (str, bytes, bool) or (type(value) is int and 0 <= value < 1 << 64)
 
 
 class Link(Protocol):
@@ -105,10 +102,10 @@ class Incoming:
 
     def finish(self) -> None:
         """Check that exactly the declared bytes came."""
-        if self._left or self._frame or self._header() != 0:
-            raise MalformedMessage(
-                "a stream of another length than declared", where="stream"
-            )
+        if not self._left and not self._frame:
+            self._frame = self._header()
+        if not self._ended or self._left:
+            raise MalformedMessage("a stream of another length than declared", where="stream")
 
     def drain(self) -> None:
         """Read past whatever is left of the stream, declared or not."""
@@ -120,9 +117,7 @@ class Incoming:
         if not self._frame:
             self._frame = self._header()
         if not 0 < self._frame <= min(LONGEST_CHUNK, self._left):
-            raise MalformedMessage(
-                "a stream that breaks off, or a chunk too long", where="stream"
-            )
+            raise MalformedMessage("a stream that breaks off, or a chunk too long", where="stream")
         return self._frame
 
     def _header(self) -> int:
@@ -138,9 +133,7 @@ class Channel:
         self._link = link
         self._last = 0
 
-    def send(
-        self, kind: str, number: int, body: Cbor, stream: Iterable[bytes] | None = None
-    ) -> None:
+    def send(self, kind: str, number: int, body: Cbor, stream: Iterable[bytes] | None = None) -> None:
         """Send a message, and the stream that it declares."""
         head = _framed(Message(kind=kind, id=number, body=body).encode())
         if stream is None:
@@ -158,16 +151,12 @@ class Channel:
         size = self.length()
         if not 0 < size <= LONGEST_MESSAGE:
             self.skip(size)
-            raise MalformedMessage(
-                f"{size} bytes, 1 to {LONGEST_MESSAGE} allowed", where="message"
-            )
+            raise MalformedMessage(f"{size} bytes, 1 to {LONGEST_MESSAGE} allowed", where="message")
         raw = bytearray(size)
         self.fill(memoryview(raw))
         return Message.decode(bytes(raw))
 
-    def request(
-        self, kind: str, body: Cbor = None, stream: Iterable[bytes] | None = None
-    ) -> Message:
+    def request(self, kind: str, body: Cbor = None, stream: Iterable[bytes] | None = None) -> Message:
         """Send a request and return its answer; raises the error that the peer names instead."""
         self._last += 1
         self.send(kind, self._last, body, stream)
@@ -211,6 +200,46 @@ class Channel:
         while size:
             self.fill(part := held[:size])
             size -= len(part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tensor:
+    """A named tensor of a request or an answer: little-endian, row-major bytes of a NumPy element type."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+    def __post_init__(self) -> None:
+        size = _ELEMENTS.get(self.dtype)
+        if size is None or len(self.data) != math.prod(self.shape) * size:
+            raise MalformedInput(
+                "an element type we do not carry, or bytes that do not fill the shape", where=self.name[:80]
+            )
+
+
+def encode_tensors(tensors: Iterable[Tensor]) -> bytes:
+    """Deterministic CBOR of a request or an answer."""
+    return cbor2.dumps([[t.name, t.dtype, list(t.shape), t.data] for t in tensors], canonical=True)
+
+
+def decode_tensors(raw: bytes) -> list[Tensor]:
+    """Read `encode_tensors`; raises `MalformedInput` for any other bytes."""
+    try:
+        value = cbor2.loads(raw, max_depth=_DEEPEST, allow_indefinite=False)
+        rows = [(name, dtype, shape, data) for name, dtype, shape, data in value]
+    except Exception as error:  # cbor2 and unpacking raise many kinds on hostile input
+        raise MalformedInput("not an array of tensors", where="tensors") from error
+    for row in rows:
+        if [type(part) for part in row] != [str, str, list, bytes] or not all(
+            type(n) is int and 0 <= n < 1 << 32 for n in row[2]
+        ):
+            raise MalformedInput("a tensor is [name, element type, shape, bytes]", where="tensors")
+    tensors = [Tensor(name=n, dtype=d, shape=tuple(s), data=b) for n, d, s, b in rows]
+    if len({t.name for t in tensors}) != len(tensors) or encode_tensors(tensors) != raw:
+        raise MalformedInput("a name twice, or not deterministically encoded", where="tensors")
+    return tensors
 
 
 def _framed(raw: bytes | memoryview) -> bytes:

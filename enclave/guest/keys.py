@@ -21,7 +21,7 @@ class Keys:
     """The guest's three private keys; only their public halves leave."""
 
     def __init__(self) -> None:
-        lattice, curve = mlkem.MLKEM768PrivateKey.generate(), x25519.X25519PrivateKey.generate()
+        lattice, curve = (mlkem.MLKEM768PrivateKey.generate(), x25519.X25519PrivateKey.generate())
         self._hpke: hpke.MLKEM768X25519PrivateKey | None = hpke.MLKEM768X25519PrivateKey(lattice, curve)
         self._receipt = ec.generate_private_key(ec.SECP256R1())
         self._chain = coincurve.PrivateKey()
@@ -65,10 +65,9 @@ def recover(hashed: Digest, signature: bytes) -> Address | None:
     try:
         recoverable = signature[:64] + bytes([signature[64] - 27])
         return _address(coincurve.PublicKey.from_signature_and_message(recoverable, hashed, hasher=None))
-    except Exception:  # libsecp256k1's wrapper raises plain Exception for points that do not exist
+    except Exception:  # noqa: BLE001 - libsecp256k1's wrapper raises nothing narrower
         return None
 
 
 def _address(key: coincurve.PublicKey) -> Address:
     return Address(keccak(key.format(compressed=False)[1:])[12:])
-

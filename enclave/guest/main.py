@@ -8,12 +8,13 @@ import os
 import select
 import socket
 import sys
+import threading
 import time
 
 from contracts.digests import Cbor
 from contracts.errors import ExequaturError
 from contracts.ids import Digest
-from enclave.errors import Disconnected, GuestFault, MalformedInput, MalformedMessage, UnknownMessage
+from enclave.errors import Disconnected, GuestFault, MalformedMessage, UnknownMessage
 from enclave.evidence.binding import Challenge, GuestClaims
 from enclave.guest.keys import Keys
 from enclave.guest.lease import Leave
@@ -26,20 +27,22 @@ from enclave.wire import Channel, Incoming, Message
 IMAGE = "exequatur-guest/1"
 _LONGEST_PREAMBLE = _LONGEST_EVIDENCE = 16 << 20
 _LONGEST_REQUEST = 64 << 20
+_GRACE = 5.0
 _STREAMED = ("present", "open", "infer")
 
 
 class Server:
     """Turns messages into calls of the vault, and what it returns or raises into answers."""
 
-    def __init__(self, host: Channel, quoter: Channel, vault: Vault, claims: GuestClaims) -> None:
-        self._host, self._quoter, self._vault, self._claims = host, quoter, vault, claims
+    def __init__(self, link: socket.socket, quoter: Channel, vault: Vault, claims: GuestClaims) -> None:
+        self._link, self._host = link, Channel(link)
+        self._quoter, self._vault, self._claims = quoter, vault, claims
         self._quoter.request("node", bytes(vault.node_id))
 
     def serve(self) -> None:
         """Answer until the host asks for the end or goes away; a lease ends on time also when nobody speaks."""
         while True:
-            select.select([self._host], [], [], self._vault.stop_in_time())
+            select.select([self._link], [], [], self._vault.stop_in_time())
             self.step()
 
     def step(self) -> None:
@@ -57,7 +60,7 @@ class Server:
             raise
         except ExequaturError as error:
             refusal: ExequaturError = error
-        except Exception as error:  # its text may hold content, so only its type leaves
+        except Exception as error:  # noqa: BLE001 - its text may hold content, so only its type leaves
             refusal = GuestFault(type(error).__name__, where=message.kind)
         else:
             self._host.send(f"{message.kind}.ok", message.id, body, None if out is None else [out])
@@ -77,13 +80,12 @@ class Server:
             case "attest", bytes(asked):
                 return self._attest(Challenge.decode(asked))
             case "present", [bytes(root), int(length)]:
-                preamble = Preamble.decode(_whole(stream, length, _LONGEST_PREAMBLE))
+                preamble = Preamble.parse(_whole(stream, length, _LONGEST_PREAMBLE))
                 return bytes(self._vault.present(preamble, Digest(root))), None
             case "grant", [bytes(grant), bytes(signature), certificate, (bytes() | None) as envelope]:
                 return list(self._vault.grant(_leave(grant, signature, certificate), envelope)), None
-            case "open", [int()]:
-                self._vault.open(stream)
-                stream.finish()
+            case "open", [int(length)]:
+                self._vault.open(stream, length)
                 return None, None
             case "infer", [int(length)]:
                 response, signed = self._vault.infer(_whole(stream, length, _LONGEST_REQUEST))
@@ -99,14 +101,22 @@ class Server:
 
     def _attest(self, asked: Challenge) -> tuple[Cbor, bytes]:
         challenge, claims = self._vault.challenge(asked), self._claims.encode()
-        place = [challenge.chain_id, bytes(challenge.log), bytes(challenge.policy_id)]
-        block = [challenge.block_number, bytes(challenge.block_hash)]
-        answer = self._quoter.request("quote", [*place, bytes(challenge.lease_nonce), *block, claims])
-        match answer.body:
-            case [[*devices], int(total)]:
-                evidence = _whole(self._quoter.incoming(total), total, _LONGEST_EVIDENCE)
-                return [challenge.encode(), claims, devices, total], evidence
-        raise GuestFault("the quoter's answer does not parse", where="attest")
+        place: list[Cbor] = [challenge.chain_id, bytes(challenge.log), bytes(challenge.policy_id)]
+        block: list[Cbor] = [challenge.block_number, bytes(challenge.block_hash)]
+        nonce = bytes(challenge.lease_nonce)
+        try:
+            answer = self._quoter.request("quote", [*place, nonce, *block, claims])
+            devices, total = _listed(answer.body)
+            evidence = _whole(self._quoter.incoming(total), total, _LONGEST_EVIDENCE)
+        except Disconnected as error:  # the host's connection is another one, and lives
+            raise GuestFault("the quoter is gone", where="attest", hint="start another guest") from error
+        return [challenge.encode(), claims, devices, total], evidence
+
+
+def _listed(body: Cbor) -> tuple[Cbor, int]:
+    if isinstance(body, list) and len(body) == 2 and type(body[1]) is int:
+        return body[0], body[1]
+    raise GuestFault("the quoter's answer does not parse", where="attest")
 
 
 def _declared(message: Message) -> int:
@@ -139,11 +149,19 @@ def _boottime() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
+def _watch(vault: Vault) -> None:
+    """End the process when a host keeps it waiting, half-way through a message, past the end of its lease."""
+    while not vault.overdue(_GRACE):
+        time.sleep(1)
+    os._exit(0)
+
+
 def main(arguments: list[str]) -> None:
     """Lock down, make keys, and answer until the end; the process ends here."""
     host, quoter = (socket.socket(fileno=int(argument)) for argument in arguments)
     claims = GuestClaims(lockdown=lock_down(), clock="host", image=IMAGE)
     vault = Vault(Keys(), _boottime)
+    threading.Thread(target=_watch, args=(vault,), daemon=True).start()
     try:
         Server(host, Channel(quoter), vault, claims).serve()
     except Disconnected:

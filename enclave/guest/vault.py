@@ -10,16 +10,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from contracts.ids import Digest, NodeId, SealId
-from enclave.errors import GrantFlaw, GrantRefused, LeaseOver, OutOfTurn
+from enclave.errors import GrantFlaw, GrantRefused, LeaseOver, MalformedMessage, OutOfTurn
 from enclave.evidence.binding import Challenge
 from enclave.guest.keys import Keys
 from enclave.guest.lease import Lease, Leave
 from enclave.guest.model import Model
 from enclave.guest.receipt import Receipts, Signed
-from enclave.sealed.open import Source
+from enclave.sealed.open import open_chunks
 from enclave.sealed.preamble import Preamble
 from enclave.statements import Grant, NodeKeys, Stopped, Usage
-from enclave.wire import decode_tensors, encode_tensors
+from enclave.wire import Incoming, decode_tensors, encode_tensors
 
 
 class Vault:
@@ -64,7 +64,7 @@ class Vault:
         if self._sealed is None:
             raise OutOfTurn("no sealed model was presented", where="grant")
         preamble, root = self._sealed
-        self._lease.check(leave, preamble.seal_id(root), preamble.grant_key, self._receipts.counter)
+        self._lease.check(leave, preamble.seal_id(root), preamble.grant_address, self._receipts.counter)
         if (envelope is None) == (self._lease.held is None):
             raise GrantRefused([GrantFlaw.ENVELOPE])
         if envelope is not None:
@@ -72,13 +72,23 @@ class Vault:
         self._lease.accept(leave.grant)
         return leave.grant.lease, int(self._lease.left())
 
-    def open(self, chunks: Source) -> None:
+    def open(self, chunks: Incoming, length: int) -> None:
         """Decrypt the model straight into memory and load it; the data key is gone afterwards."""
         self._lease.require()
         if self._sealed is None or self._data_key is None:
             raise OutOfTurn("the model is open already", where="open")
         preamble, root = self._sealed
-        self._model = Model.load(preamble, root, self._data_key, chunks)
+        if length != preamble.body_size:
+            raise MalformedMessage(
+                f"{length} bytes, not the {preamble.body_size} of this model", where="open"
+            )
+        opened = open_chunks(preamble, root, chunks, self._data_key)
+        try:
+            chunks.finish()
+            self._model = Model(opened)
+        except BaseException:
+            opened.zeroise()
+            raise
         self._data_key = None
 
     def infer(self, request: bytes) -> tuple[bytes, Signed]:
@@ -109,6 +119,10 @@ class Vault:
         if (left := self._lease.left()) <= 0:
             self.stop()
         return max(left, 0.0)
+
+    def overdue(self, grace: float) -> bool:
+        """Whether the lease was over `grace` seconds ago and nobody has stopped this guest."""
+        return self._last_word is None and self._lease.held is not None and self._lease.left() < -grace
 
     def zeroise(self) -> None:
         """Wipe the model and drop every key that opens anything."""

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handle of a guest process: starts it, speaks its wire protocol, and learns nothing that the wire does not show.
+
+The host is not trusted: whatever this module does wrong can only deny service.
+"""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.digests import Cbor
+from contracts.ids import ZERO_DIGEST, Address, Digest, PolicyId, SealId
+from enclave.errors import Disconnected, GuestFault
+from enclave.evidence.binding import Challenge, GuestClaims
+from enclave.evidence.bundle import Bundle, Device
+from enclave.sealed.preamble import HEAD_SIZE, ROOT_SIZE, body_length
+from enclave.statements import BrokerKey, Grant, NodeKeys, Stopped, Usage
+from enclave.wire import LONGEST_CHUNK, Channel
+
+_PYTHON = (sys.executable, "-E", "-s", "-B", "-m", "enclave.guest.boot")
+_PACKAGES = Path(__file__).resolve().parents[2]
+_PATIENCE = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where and when evidence is asked for: a policy on a chain, and a recent block."""
+
+    chain_id: int
+    log: Address
+    policy_id: PolicyId
+    block_number: int
+    block_hash: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer of the model with its receipt (COSE_Sign1) and the salts that link the two."""
+
+    response: bytes
+    receipt: bytes
+    request_salt: bytes
+    response_salt: bytes
+
+
+class Guest:
+    """A running guest. Every call may raise what the guest refuses with, or `Disconnected` when it is gone."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", channel: Channel, link: socket.socket) -> None:
+        self._process = process
+        self._channel = channel
+        self._link = link
+        self.keys = NodeKeys.decode(_bytes(channel.request("keys").body))
+        self.node_id = self.keys.node_id()
+
+    @classmethod
+    def start(
+        cls, attester: Sequence[str], *, patience: float = _PATIENCE, stderr: int = subprocess.DEVNULL
+    ) -> "Guest":
+        """Start a guest that takes evidence from `attester`: the kind of device, then its arguments."""
+        ours, theirs = socket.socketpair()
+        process = subprocess.Popen(
+            [*_PYTHON, str(theirs.fileno()), *attester],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            cwd=_PACKAGES,
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
+        )
+        theirs.close()
+        ours.settimeout(patience)
+        try:
+            return cls(process, Channel(ours), ours)
+        except BaseException as error:
+            process.kill()
+            process.wait()
+            ours.close()
+            if isinstance(error, Disconnected):
+                hint = f"check the evidence device: {' '.join(attester)}"
+                raise GuestFault("the guest did not start", where="guest", hint=hint) from error
+            raise
+
+    @property
+    def process_id(self) -> int:
+        """The guest's process, for the operating system."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process.poll() is None
+
+    def attest(self, place: Place) -> Bundle:
+        """Fresh evidence of this guest, bound to a recent block."""
+        asked = Challenge(
+            chain_id=place.chain_id,
+            log=place.log,
+            policy_id=place.policy_id,
+            node_id=self.node_id,
+            lease_nonce=ZERO_DIGEST,
+            block_number=place.block_number,
+            block_hash=place.block_hash,
+        )
+        answer = self._channel.request("attest", asked.encode())
+        match answer.body:
+            case [bytes(challenge), bytes(claims), [*devices], int(total)]:
+                bodies = self._channel.incoming(total)
+                listed = tuple(_device(entry, index, bodies.read) for index, entry in enumerate(devices))
+                bodies.finish()
+                return Bundle(
+                    challenge=Challenge.decode(challenge),
+                    keys=self.keys,
+                    claims=GuestClaims.decode(claims),
+                    devices=listed,
+                )
+        raise _unexpected("attest")
+
+    def present(self, sealed: Path) -> SealId:
+        """Show the guest a sealed model's preamble and root, which its first grant is checked against."""
+        preamble, root = _ends(sealed)
+        return SealId(_bytes(self._channel.request("present", [root, len(preamble)], [preamble]).body))
+
+    def grant(
+        self,
+        grant: Grant,
+        signature: bytes,
+        certificate: tuple[BrokerKey, bytes] | None = None,
+        envelope: bytes | None = None,
+    ) -> int:
+        """Hand over a grant; returns the whole seconds that the guest will serve under it."""
+        certified = None if certificate is None else [certificate[0].encode(), certificate[1]]
+        answer = self._channel.request("grant", [grant.encode(), signature, certified, envelope])
+        match answer.body:
+            case [int(), int(left)]:
+                return left
+        raise _unexpected("grant")
+
+    def open(self, sealed: Path) -> None:
+        """Send the ciphertext; the guest decrypts it into its own memory."""
+        preamble, _ = _ends(sealed)
+        length = sealed.stat().st_size - len(preamble) - ROOT_SIZE
+        self._channel.request("open", [length], _chunks(sealed, len(preamble), length))
+
+    def infer(self, request: bytes) -> Reply:
+        """One answer to a request (`enclave.wire.encode_tensors`), with its receipt."""
+        answer = self._channel.request("infer", [len(request)], [request])
+        match answer.body:
+            case [bytes(receipt), bytes(request_salt), bytes(response_salt), int(length)]:
+                stream = self._channel.incoming(length)
+                response = stream.read(length)
+                stream.finish()
+                return Reply(
+                    response=response, receipt=receipt, request_salt=request_salt, response_salt=response_salt
+                )
+        raise _unexpected("infer")
+
+    def usage(self, anchored: int) -> tuple[Usage, bytes]:
+        """Everything after the last anchored counter, signed for the release log; settles after `notice`."""
+        encoded, signature = self._pair("usage", anchored)
+        return Usage.decode(encoded), signature
+
+    def notice(self) -> tuple[Stopped, bytes]:
+        """Tell the guest to stop at once; returns its last word, which frees the seat."""
+        encoded, signature = self._pair("stop", None)
+        return Stopped.decode(encoded), signature
+
+    def close(self) -> None:
+        """End the process; without a notice before, nobody ever hears how far its receipts went."""
+        self._link.close()
+        self._process.kill()
+        self._process.wait()
+
+    def _pair(self, kind: str, body: Cbor) -> tuple[bytes, bytes]:
+        match self._channel.request(kind, body).body:
+            case [bytes(encoded), bytes(signature)]:
+                return encoded, signature
+        raise _unexpected(kind)
+
+
+def _device(entry: Cbor, index: int, read: Callable[[int], bytes]) -> Device:
+    match entry:
+        case [str(kind), int(length)]:
+            return Device(kind=kind, index=index, body=read(length))
+    raise _unexpected("attest")
+
+
+def _ends(sealed: Path) -> tuple[bytes, bytes]:
+    with sealed.open("rb") as file:
+        head = file.read(HEAD_SIZE)
+        preamble = head + file.read(body_length(head))
+        file.seek(max(len(preamble), sealed.stat().st_size - ROOT_SIZE))
+        return preamble, file.read()
+
+
+def _chunks(sealed: Path, start: int, length: int) -> Iterator[bytes]:
+    with sealed.open("rb") as file:
+        file.seek(start)
+        while length and (chunk := file.read(min(length, LONGEST_CHUNK))):
+            length -= len(chunk)
+            yield chunk
+
+
+def _bytes(body: Cbor) -> bytes:
+    if not isinstance(body, bytes):
+        raise _unexpected("guest")
+    return body
+
+
+def _unexpected(kind: str) -> GuestFault:
+    return GuestFault("an answer that does not parse", where=kind, hint="host and guest differ in version")
