@@ -31,6 +31,7 @@ from enclave.evidence.tpm.structures import TpmPublic
 from enclave.evidence.tpm.verify import key_faults
 
 PENDING = timedelta(minutes=5)
+BACKDATED = timedelta(days=1)  # a challenge block is older than the certificate made for it
 _EK_USAGE = x509.ObjectIdentifier("2.23.133.8.1")
 _COOKIE = b"exequatur/v1/enrol-cookie"
 
@@ -127,7 +128,7 @@ def _certificate(
     at: datetime,
     lifetime: timedelta,
 ) -> bytes:
-    first = at.replace(microsecond=0)
+    first = at.replace(microsecond=0) - BACKDATED
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"TPM AK {public.name[2:10].hex()}")])
     issuer = hashlib.sha256(enroller_point(key)).hexdigest()[:16]
     builder = (

@@ -8,10 +8,10 @@ import hashlib
 import hmac
 from collections.abc import Callable
 
+from cryptography.hazmat.decrepit.ciphers.modes import CFB  # what TPMs encrypt credentials with
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
-from cryptography.hazmat.primitives.ciphers.modes import CFB
 
 from enclave.errors import EnrolmentRefused
 
