@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from enclave.errors import ChunkNotAuthentic, RootMismatch
 from enclave.sealed.preamble import TAG_SIZE, Preamble, Tensor, leaf, merkle_root, nonce
 
-THREADS = 2
 _BLANK = 1 << 20
 
 
@@ -118,18 +117,16 @@ def in_turns(
                         return
                     chunk = read(index, buffer)
                 work(index, chunk)
-        except BaseException as failure:  # of a thread, else lost
+        except BaseException as failure:  # noqa: BLE001  # a thread's is lost otherwise; raised below
             failures[index] = failure
 
-    others = [threading.Thread(target=run) for _ in range(min(THREADS, count) - 1)]
-    for thread in others:
-        thread.start()
+    other = threading.Thread(target=run)
+    other.start()
     run()
-    for thread in others:
+    while other.is_alive():  # whatever they use is freed next, so no interrupt may leave it running
         try:
-            thread.join()
-        except BaseException as failure:  # an interrupt; the thread must be gone before its file is closed
-            failures.setdefault(count, failure)
-            thread.join()
+            other.join()
+        except BaseException as failure:  # noqa: BLE001  # raised below
+            failures[-1] = failure
     if failures:
         raise failures[min(failures)]

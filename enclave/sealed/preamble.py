@@ -8,19 +8,17 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import PurePosixPath
-from typing import Self, TypeAlias
+from typing import Any, Self
 
 import cbor2
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from contracts.digests import digest
-from contracts.errors import MalformedId
 from contracts.ids import Address, Digest, SealId
 from enclave.errors import MalformedSeal, WrongKey
-
-Plain: TypeAlias = "int | str | bytes | Sequence[Plain]"
 
 MAGIC = b"EXEQSEAL"
 VERSION = 1
@@ -32,7 +30,7 @@ ROOT_SIZE = 32
 ALIGNMENT = 64
 ITEM_SIZES = {"bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "float16": 2}
 ITEM_SIZES |= {"int32": 4, "uint32": 4, "float32": 4, "int64": 8, "uint64": 8, "float64": 8}
-_SMALLEST_CHUNK = 1 << 10
+_CHUNK_SIZES = [1 << bits for bits in range(10, 21)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,40 +127,42 @@ class Preamble:
 
     @classmethod
     def _of(cls, body: object) -> Self:
-        chunk_size, files, main, tensors, root, commitment, address = _fields(body, 7)
-        try:
-            return cls(
-                chunk_size=_integer(chunk_size),
-                files=tuple(_file(file) for file in _fields(files)),
-                main=_text(main),
-                tensors=tuple(_tensor(tensor) for tensor in _fields(tensors)),
-                manifest_root=Digest(_bytes(root)),
-                key_commitment=Digest(_bytes(commitment)),
-                grant_address=Address(_bytes(address)),
-            )
-        except MalformedId as error:
-            raise _malformed(error.what) from error
+        size, files, main, tensors, root, commitment, address = _row(
+            body, int, list, str, list, bytes, bytes, bytes
+        )
+        rows = [_row(file, str, int, int) for file in files]
+        return cls(
+            chunk_size=size,
+            files=tuple(File(path=path, offset=offset, length=length) for path, offset, length in rows),
+            main=main,
+            tensors=tuple(_tensor(tensor) for tensor in tensors),
+            manifest_root=Digest(root),
+            key_commitment=Digest(commitment),
+            grant_address=Address(address),
+        )
 
     def _check(self) -> None:
-        if self.chunk_size not in (1 << bits for bits in range(10, 21)):
+        if self.chunk_size not in _CHUNK_SIZES:
             raise _malformed("a chunk size that is not a power of two from 1 KiB to 1 MiB")
         if not self.files or self.chunks >= 1 << 32:
-            raise _malformed("no files, or more than 2^32 chunks")
+            raise _malformed("no files, or 2^32 chunks and more")
         end = 0
         for file in self.files:
             if not safe(file.path) or file.offset != aligned(end):
                 raise _malformed(
-                    f"file {file.path[:80]!r} has an unsafe path or does not follow the one before"
+                    f"file {file.path[:80]!r} has an unsafe path, or does not follow the one before"
                 )
             end = file.offset + file.length
-        paths = [PurePosixPath(file.path) for file in self.files]
-        if any(a >= b for a, b in zip(paths, paths[1:], strict=False)):
+        if any(PurePosixPath(a.path) >= PurePosixPath(b.path) for a, b in pairwise(self.files)):
             raise _malformed("files out of order")
-        lengths = {file.path: file.length for file in self.files}
-        if self.main not in lengths:
+        if self.main not in {file.path for file in self.files}:
             raise _malformed("the main file is not among the files")
+        self._check_tensors()
+
+    def _check_tensors(self) -> None:
+        lengths = {file.path: file.length for file in self.files}
         for t in self.tensors:
-            size = ITEM_SIZES.get(t.dtype, 0) * math.prod(t.shape)
+            size = ITEM_SIZES.get(t.dtype, -1) * math.prod(t.shape)
             if t.dtype not in ITEM_SIZES or size != t.length or t.offset + size > lengths.get(t.file, -1):
                 raise _malformed(f"tensor {t.name[:80]!r} does not lie in a file")
         if len({t.name for t in self.tensors}) != len(self.tensors):
@@ -227,42 +227,16 @@ def _malformed(what: str, hint: str = "") -> MalformedSeal:
     return MalformedSeal(what, where="sealed model", hint=hint)
 
 
-def _fields(value: object, count: int | None = None) -> Sequence[object]:
-    if not isinstance(value, list) or count not in (None, len(value)):
-        raise _malformed("a field that is not the array it should be")
-    return value
-
-
-def _integer(value: object) -> int:
-    if type(value) is not int or not 0 <= value < 1 << 52:
+def _row(value: Any, *kinds: type) -> list[Any]:
+    """An array of exactly these types, numbers below 2^52."""
+    if type(value) is not list or [type(part) for part in value] != list(kinds):
+        raise _malformed("a field of another type than it should be")
+    if any(type(part) is int and not 0 <= part < 1 << 52 for part in value):
         raise _malformed("a number out of range")
     return value
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise _malformed("a field that should be text")
-    return value
-
-
-def _bytes(value: object) -> bytes:
-    if not isinstance(value, bytes):
-        raise _malformed("a field that should be bytes")
-    return value
-
-
-def _file(value: object) -> File:
-    path, offset, length = _fields(value, 3)
-    return File(path=_text(path), offset=_integer(offset), length=_integer(length))
-
-
 def _tensor(value: object) -> Tensor:
-    name, dtype, shape, file, offset, length = _fields(value, 6)
-    return Tensor(
-        name=_text(name),
-        dtype=_text(dtype),
-        shape=tuple(_integer(n) for n in _fields(shape)),
-        file=_text(file),
-        offset=_integer(offset),
-        length=_integer(length),
-    )
+    name, dtype, shape, file, offset, length = _row(value, str, str, list, str, int, int)
+    sides = _row(shape, *[int] * len(shape))
+    return Tensor(name=name, dtype=dtype, shape=tuple(sides), file=file, offset=offset, length=length)

@@ -80,7 +80,7 @@ def seal_inventory(
     Preamble.parse(preamble.encode())
     part = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
     try:
-        root = _write(part, preamble, inventory, data_key, progress or (lambda done, size: None))
+        root = _write(part, preamble, inventory, data_key, progress or _silent)
         inventory.check_unchanged()
         _publish(part, target)
     except OSError as error:
@@ -96,6 +96,10 @@ def seal_inventory(
         manifest_root=preamble.manifest_root,
         size=len(preamble.encode()) + preamble.body_size + len(root),
     )
+
+
+def _silent(_done: int, _size: int) -> None:
+    """Progress that nobody watches."""
 
 
 def _write(

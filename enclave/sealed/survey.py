@@ -17,9 +17,9 @@ from pathlib import Path, PurePosixPath
 from contracts.ids import Digest
 from enclave.errors import MalformedModel, SealRefused
 from enclave.sealed.graph import has_external, locations, tensor_map
-from enclave.sealed.open import THREADS
 from enclave.sealed.preamble import CHUNK_SIZE, File, Tensor, aligned, safe
 
+_THREADS = 2
 _IGNORED = frozenset({".git", ".gitattributes", ".github", ".gitignore"})
 
 
@@ -72,7 +72,7 @@ def manifest_root(paths: Sequence[Path]) -> Digest:
                 state.update(buffer[:size])
         return state.digest()
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(_THREADS) as pool:
         try:
             return Digest(hashlib.sha256(b"".join(pool.map(one, paths))).digest())
         except BaseException:
@@ -99,11 +99,12 @@ def _files(source: Path, main: str | None) -> tuple[Path, list[str], str]:
 
 def _walk(folder: Path) -> Iterable[str]:
     for parent, folders, names in os.walk(folder):
-        if Path(parent) == folder:
-            folders[:] = [name for name in folders if name not in _IGNORED]
-            names = [name for name in names if name not in _IGNORED]
+        ignored = _IGNORED if Path(parent) == folder else frozenset()
+        folders[:] = [name for name in folders if name not in ignored]
         for name in (*folders, *names):
             path = Path(parent) / name
+            if name in ignored:
+                continue
             mode = path.lstat().st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                 raise MalformedModel(
