@@ -16,7 +16,7 @@ from contracts.ids import ZERO_DIGEST, Address, Digest, PolicyId, SealId
 from enclave.errors import Disconnected, GuestFault
 from enclave.evidence.binding import Challenge, GuestClaims
 from enclave.evidence.bundle import Bundle, Device
-from enclave.sealed.preamble import HEAD_SIZE, ROOT_SIZE, body_length
+from enclave.sealed.files import SealedFile
 from enclave.statements import BrokerKey, Grant, NodeKeys, Stopped, Usage
 from enclave.wire import LONGEST_CHUNK, Channel
 
@@ -119,10 +119,11 @@ class Guest:
                 )
         raise _unexpected("attest")
 
-    def present(self, sealed: Path) -> SealId:
+    def present(self, sealed: SealedFile) -> SealId:
         """Show the guest a sealed model's preamble and root, which its first grant is checked against."""
-        preamble, root = _ends(sealed)
-        return SealId(_bytes(self._channel.request("present", [root, len(preamble)], [preamble]).body))
+        preamble = sealed.preamble.encode()
+        answer = self._channel.request("present", [bytes(sealed.root), len(preamble)], [preamble])
+        return SealId(_bytes(answer.body))
 
     def grant(
         self,
@@ -139,11 +140,9 @@ class Guest:
                 return left
         raise _unexpected("grant")
 
-    def open(self, sealed: Path) -> None:
+    def open(self, sealed: SealedFile) -> None:
         """Send the ciphertext; the guest decrypts it into its own memory."""
-        preamble, _ = _ends(sealed)
-        length = sealed.stat().st_size - len(preamble) - ROOT_SIZE
-        self._channel.request("open", [length], _chunks(sealed, len(preamble), length))
+        self._channel.request("open", [sealed.preamble.body_size], _chunks(sealed))
 
     def infer(self, request: bytes) -> Reply:
         """One answer to a request (`enclave.wire.encode_tensors`), with its receipt."""
@@ -188,19 +187,12 @@ def _device(entry: Cbor, index: int, read: Callable[[int], bytes]) -> Device:
     raise _unexpected("attest")
 
 
-def _ends(sealed: Path) -> tuple[bytes, bytes]:
-    with sealed.open("rb") as file:
-        head = file.read(HEAD_SIZE)
-        preamble = head + file.read(body_length(head))
-        file.seek(max(len(preamble), sealed.stat().st_size - ROOT_SIZE))
-        return preamble, file.read()
-
-
-def _chunks(sealed: Path, start: int, length: int) -> Iterator[bytes]:
-    with sealed.open("rb") as file:
-        file.seek(start)
-        while length and (chunk := file.read(min(length, LONGEST_CHUNK))):
-            length -= len(chunk)
+def _chunks(sealed: SealedFile) -> Iterator[bytes]:
+    left = sealed.preamble.body_size
+    with sealed.path.open("rb") as file:
+        file.seek(sealed.body_offset)
+        while left and (chunk := file.read(min(left, LONGEST_CHUNK))):
+            left -= len(chunk)
             yield chunk
 
 

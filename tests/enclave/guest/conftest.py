@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real guest process with software evidence, and a job for it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from enclave.node.host import Guest
+from tests.fakes.jobs import ATTESTER, Job
+
+
+@pytest.fixture(scope="session")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    return Job.make(tmp_path_factory.mktemp("job"))
+
+
+@pytest.fixture
+def guest() -> Iterator[Guest]:
+    """A guest of this test's own."""
+    guest = Guest.start(ATTESTER)
+    yield guest
+    guest.close()
