@@ -219,14 +219,17 @@ def remote_error(body: object) -> ExequaturError:
         case ["GrantRefused", str(), str(), str(), [*names]] if names:
             return GrantRefused(flaw for flaw in GrantFlaw if flaw.name in names)
         case [str(name), str(what), str(where), str(hint), [*_]]:
-            return _plain_errors(ExequaturError).get(name, GuestFault)(what, where=where, hint=hint)
+            kind = _kinds(ExequaturError).get(name, GuestFault)
+            error = kind.__new__(kind)  # fields of its own stay behind
+            ExequaturError.__init__(error, what, where=where, hint=hint)
+            return error
     return GuestFault("an error message that does not parse", where="guest")
 
 
-def _plain_errors(root: type[ExequaturError]) -> dict[str, type[ExequaturError]]:
-    found = {root.__name__: root} if root.__init__ is ExequaturError.__init__ else {}
+def _kinds(root: type[ExequaturError]) -> dict[str, type[ExequaturError]]:
+    found = {root.__name__: root} if root.reasons is ExequaturError.reasons else {}
     for kind in root.__subclasses__():
-        found |= _plain_errors(kind)
+        found |= _kinds(kind)
     return found
 
 
