@@ -2,7 +2,8 @@
 """The root of every package's error tree.
 
 ExequaturError                 what happened, where, and what to do next
-└── MalformedId                an identifier of the wrong length or alphabet
+├── MalformedId                an identifier of the wrong length or alphabet
+└── CompilerError              no Solidity compiler, or sources it does not take
 """
 
 from enum import IntEnum
@@ -46,3 +47,9 @@ class MalformedId(ExequaturError):
     """An identifier of the wrong length or alphabet."""
 
     code = ExitCode.MALFORMED
+
+
+class CompilerError(ExequaturError):
+    """No Solidity compiler, or sources it does not take."""
+
+    code = ExitCode.USAGE

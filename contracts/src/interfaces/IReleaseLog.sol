@@ -129,6 +129,9 @@ interface IReleaseLog {
         bool last
     );
 
+    /// @notice A licence refused its credit; the settlement stands all the same.
+    event CreditFailed(address indexed licence, uint64 amount);
+
     error Refused(Reason reason, uint8 licenceReason);
     error NotBroker(bytes32 modelId, address caller);
     error NotAuthorised(address licence, bytes32 nodeId, address caller);
@@ -150,6 +153,8 @@ interface IReleaseLog {
     error WrongSeal(bytes32 expected, bytes32 given);
     error NotContiguous(uint64 expected, uint64 given);
     error CounterBeyondCeiling(uint64 counter, uint64 ceiling);
+    error WrongSubject(bytes32 release);
+    error UseFailed(address licence, uint64 amount);
     error StipendTooSmall(uint256 available, uint256 needed);
 
     /// @notice Whether a node may run a version under a licence at `when`, under any policy that counts then.
