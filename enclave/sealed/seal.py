@@ -77,10 +77,15 @@ def seal_inventory(
         key_commitment=commit(data_key),
         grant_address=grant_address,
     )
-    Preamble.parse(preamble.encode())
+    Preamble.parse(preamble.encode())  # whatever a guest would refuse is refused here
     part = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
     try:
-        root = _write(part, preamble, inventory, data_key, progress or _silent)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            root = write_sealed(descriptor, preamble, inventory, data_key, progress or _silent)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         inventory.check_unchanged()
         _publish(part, target)
     except OSError as error:
@@ -102,14 +107,14 @@ def _silent(_done: int, _size: int) -> None:
     """Progress that nobody watches."""
 
 
-def _write(
-    part: Path, preamble: Preamble, inventory: Inventory, data_key: bytes, progress: Progress
+def write_sealed(
+    descriptor: int, preamble: Preamble, inventory: Inventory, data_key: bytes, progress: Progress
 ) -> Digest:
+    """Write preamble, chunks and root at their places in a file that is open for writing; returns the root."""
     head, size, count = preamble.encode(), preamble.chunk_size, preamble.chunks
     key, associated = preamble.chunk_key(data_key), preamble.digest()
     starts = [file.offset for file in inventory.files]
     leaves = [b""] * count
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
     def read(index: int, buffer: memoryview) -> memoryview:
         start = index * size
@@ -129,14 +134,10 @@ def _write(
 
         return one
 
-    try:
-        _put(descriptor, memoryview(head), 0)
-        in_turns(count, size, read, encrypt)
-        root = merkle_root(leaves)
-        _put(descriptor, memoryview(root), len(head) + preamble.body_size)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _put(descriptor, memoryview(head), 0)
+    in_turns(count, size, read, encrypt)
+    root = merkle_root(leaves)
+    _put(descriptor, memoryview(root), len(head) + preamble.body_size)
     return root
 
 
