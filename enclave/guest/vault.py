@@ -74,7 +74,7 @@ class Vault:
 
     def open(self, chunks: Incoming, length: int) -> None:
         """Decrypt the model straight into memory and load it; the data key is gone afterwards."""
-        self._lease.require()
+        self._serving()
         if self._sealed is None or self._data_key is None:
             raise OutOfTurn("the model is open already", where="open")
         preamble, root = self._sealed
@@ -93,12 +93,12 @@ class Vault:
 
     def infer(self, request: bytes) -> tuple[bytes, Signed]:
         """One answer and its receipt."""
-        grant = self._lease.require()
+        grant = self._serving()
         if self._model is None:
             raise OutOfTurn("the model is not open", where="infer")
         self._receipts.require_room(grant)
         response = encode_tensors(self._model.run(decode_tensors(request)))
-        return response, self._receipts.sign(self._lease.require(), request, response)
+        return response, self._receipts.sign(self._serving(), request, response)
 
     def usage(self, anchored: int) -> tuple[Usage, bytes]:
         """The receipts after the last anchored one; after `stop` this settles the release."""
@@ -130,6 +130,10 @@ class Vault:
             self._model.zeroise()
         self._model = self._data_key = None
         self._keys.forget_hpke()
+
+    def _serving(self) -> Grant:
+        self._require_alive()
+        return self._lease.require()
 
     def _granted(self) -> Grant:
         if self._lease.held is None:

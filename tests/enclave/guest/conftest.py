@@ -20,3 +20,20 @@ def guest() -> Iterator[Guest]:
     guest = Guest.start(ATTESTER)
     yield guest
     guest.close()
+
+
+@pytest.fixture(scope="module")
+def waiting() -> Iterator[Guest]:
+    """A guest that tests share because none of them gets it to accept a grant."""
+    guest = Guest.start(ATTESTER)
+    yield guest
+    guest.close()
+
+
+@pytest.fixture(scope="module")
+def serving(job: Job) -> Iterator[Guest]:
+    """A guest that tests share because none of them ends it."""
+    guest = Guest.start(ATTESTER)
+    job.serve(guest)
+    yield guest
+    guest.close()
