@@ -87,6 +87,10 @@ class Server:
             case "open", [int(length)]:
                 self._vault.open(stream, length)
                 return None, None
+        return self._work(kind, body, stream)
+
+    def _work(self, kind: str, body: Cbor, stream: Incoming) -> tuple[Cbor, bytes | None]:
+        match kind, body:
             case "infer", [int(length)]:
                 response, signed = self._vault.infer(_whole(stream, length, _LONGEST_REQUEST))
                 salts = signed.request_salt, signed.response_salt

@@ -4,7 +4,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -164,7 +164,7 @@ def test_a_lease_ends_by_the_guests_own_clock(guest: Guest, job: Job) -> None:
         guest.infer(question(1, 2, 3, 4))
     with pytest.raises(LeaseOver):
         guest.attest(PLACE)
-    stopped, signature = guest.notice()
+    stopped, _ = guest.notice()
     usage, _ = guest.usage(0)
     assert (stopped.last_counter, usage.last_counter, usage.last) == (1, 1, True)
     assert stopped.root == usage.root
@@ -225,12 +225,12 @@ def test_requests_out_of_turn_are_refused(guest: Guest, job: Job) -> None:
 
 
 @pytest.fixture
-def damaged(job: Job, tmp_path: Path) -> Iterator[SealedFile]:
+def damaged(job: Job, tmp_path: Path) -> SealedFile:
     raw = bytearray(job.sealed.path.read_bytes())
     raw[job.sealed.body_offset] ^= 1
     path = tmp_path / "damaged.sealed"
     path.write_bytes(raw)
-    yield replace(job.sealed, path=path)
+    return replace(job.sealed, path=path)
 
 
 def test_a_damaged_model_does_not_open_and_a_whole_one_still_does(
