@@ -5,9 +5,8 @@ Every field of the verdict is a function of policy, salt, bundle and challenge b
 agree and a replay is exact.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from contracts.ids import PolicyId
 from contracts.records import Level, Verdict
@@ -37,10 +36,6 @@ class Accepted:
         return self.result
 
 
-class _Rule(Protocol):
-    def __call__(self, verified: Verified, policy: Policy) -> Iterator[Finding]: ...
-
-
 def appraise(
     verified: Verified, policy: Policy, *, challenge_time: int, salt: bytes, policy_id: PolicyId
 ) -> Accepted:
@@ -48,8 +43,9 @@ def appraise(
 
     `challenge_time` is the challenge block's timestamp and `policy_id` the id whose terms the caller read.
     """
-    findings = [finding for rule in _RULES for finding in rule(verified, policy)]
-    findings += _of_policy(verified, policy_id)
+    findings = [finding for rule in _OF_EVIDENCE for finding in rule(verified)]
+    findings += [finding for rule in _OF_POLICY for finding in rule(verified, policy)]
+    findings += _challenged(verified, policy_id)
     findings += _in_time(verified, challenge_time)
     if findings:
         raise Refused(findings)
@@ -92,7 +88,7 @@ def _trace(verified: Verified) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _binding(verified: Verified, policy: Policy) -> Iterator[Finding]:
+def _binding(verified: Verified) -> Iterator[Finding]:
     bundle = verified.bundle
     nonces: list[bytes] = [report_data(bundle.challenge, bundle.claims, bundle.entries())[:32]]
     nonces += [device_nonce(bundle.challenge, f.index, f.kind.label) for f in verified.devices[1:]]
@@ -102,13 +98,13 @@ def _binding(verified: Verified, policy: Policy) -> Iterator[Finding]:
             yield _finding(Reason.BINDING, nonce.hex(), facts.bound.hex(), hint)
 
 
-def _node(verified: Verified, policy: Policy) -> Iterator[Finding]:
+def _node(verified: Verified) -> Iterator[Finding]:
     challenged, shown = verified.bundle.challenge.node_id, verified.bundle.keys.node_id()
     if challenged != shown:
         yield _finding(Reason.NODE, str(challenged), str(shown), "the keys are not those of this node")
 
 
-def _of_policy(verified: Verified, policy_id: PolicyId) -> Iterator[Finding]:
+def _challenged(verified: Verified, policy_id: PolicyId) -> Iterator[Finding]:
     challenged = verified.bundle.challenge.policy_id
     if challenged != policy_id:
         yield _finding(
@@ -188,7 +184,7 @@ def _claims(verified: Verified, policy: Policy) -> Iterator[Finding]:
         yield _finding(Reason.CLOCK, policy.clock, claims.clock, "")
 
 
-def _missed(verified: Verified, policy: Policy) -> Iterator[Finding]:
+def _missed(verified: Verified) -> Iterator[Finding]:
     for facts in verified.devices:
         yield from facts.missed
 
@@ -197,14 +193,12 @@ def _finding(reason: Reason, expected: str, found: str, hint: str) -> Finding:
     return Finding(reason=reason, expected=expected, found=found, hint=hint)
 
 
-_RULES: tuple[_Rule, ...] = (
-    _binding,
-    _node,
+_OF_EVIDENCE: tuple[Callable[[Verified], Iterator[Finding]], ...] = (_binding, _node, _missed)
+_OF_POLICY: tuple[Callable[[Verified, Policy], Iterator[Finding]], ...] = (
     _levels,
     _roots,
     _workload,
     _registers,
     _devices,
     _claims,
-    _missed,
 )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Certificates of attestation keys: issued by an enroller, or by a vendor of virtual TPMs (SPEC.md, section 7.4)."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -50,7 +51,11 @@ class Enrolment:
 def load(der: bytes) -> x509.Certificate:
     """Read a certificate, its key and its extensions, so that nothing later finds them malformed."""
     try:
-        certificate = x509.load_der_x509_certificate(der)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns of serial numbers below one; here they are refused
+            certificate = x509.load_der_x509_certificate(der)
+            if certificate.serial_number < 1:
+                raise ValueError("serial number below one")
         certificate.public_key()
         certificate.extensions.get_extension_for_class(x509.BasicConstraints)
     except x509.ExtensionNotFound:

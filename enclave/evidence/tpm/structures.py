@@ -22,6 +22,7 @@ HASHES: dict[int, type[hashes.HashAlgorithm]] = {
 _CURVES: dict[int, type[ec.EllipticCurve]] = {3: ec.SECP256R1, 4: ec.SECP384R1}
 _RSA, _ECC, _NULL = 0x0001, 0x0023, 0x0010
 _RSASSA, _RSAPSS, _ECDSA = 0x0014, 0x0016, 0x0018
+_SHA1 = 0x0004
 _GENERATED, _QUOTE = 0xFF544347, 0x8018
 
 
@@ -80,7 +81,7 @@ class TpmSignature:
         """Read a signature of a scheme that we can check."""
         reader = Reader(raw, "TPMT_SIGNATURE")
         scheme, digest = reader.number(2), reader.number(2)
-        if scheme not in (_RSASSA, _RSAPSS, _ECDSA) or digest not in HASHES:
+        if scheme not in (_RSASSA, _RSAPSS, _ECDSA) or digest not in HASHES or digest == _SHA1:
             raise reader.wrong(f"scheme {scheme:#x} with hash {digest:#x}")
         parts = tuple(reader.sized() for _ in range(2 if scheme == _ECDSA else 1))
         reader.done()

@@ -117,7 +117,7 @@ def _vouched(quote: TpmQuote, trust: Trust, at: datetime) -> _Vouched:
 def _missed(quote: TpmQuote) -> Iterator[Finding]:
     banks = [bank for bank, _ in quote.attest.selections]
     selected = frozenset(number for _, numbers in quote.attest.selections for number in numbers)
-    if banks != [SHA256] or not _QUOTED <= selected or selected & _RESETTABLE:
+    if banks != [SHA256] or not selected.issuperset(_QUOTED) or selected & _RESETTABLE:
         found = ", ".join(f"bank {bank:#x}: {numbers}" for bank, numbers in quote.attest.selections)
         expected = "PCRs 0 to 14 of the SHA-256 bank, neither 16 nor 23"
         yield Finding(reason=Reason.PCR, expected=expected, found=found or "none")
