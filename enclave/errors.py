@@ -32,13 +32,21 @@ EnclaveError
 │   ├── MalformedMessage       a frame, message or stream that breaks the format
 │   ├── UnknownMessage         a message type nobody answers
 │   └── Disconnected           the other side is gone
-└── GuestError                 what a guest refuses, or fails at
-    ├── GrantRefused           a grant that is not for this guest, now, by the right key
-    ├── OutOfTurn              a request that the guest's state does not allow
-    ├── LeaseOver              the lease ended, or the guest was told to stop
-    ├── CeilingReached         no receipts left under this release
-    ├── MalformedInput         an input that is not the tensors the model takes
-    └── GuestFault             the guest failed in a way nobody foresaw
+├── BrokerError                what verifiers, brokers and auditors refuse, or fail at
+│   ├── ReleaseRefused         a key that is not released
+│   ├── ChallengeRefused       evidence for a challenge this verifier does not recognise
+│   ├── EnvelopeError          an envelope or sealed bundle that this key does not open
+│   ├── ServiceUnavailable     a verifier, broker or node that does not answer as agreed
+│   └── RefusedRemotely        a refusal that came over HTTP
+├── GuestError                 what a guest refuses, or fails at
+│   ├── GrantRefused           a grant that is not for this guest, now, by the right key
+│   ├── OutOfTurn              a request that the guest's state does not allow
+│   ├── LeaseOver              the lease ended, or the guest was told to stop
+│   ├── CeilingReached         no receipts left under this release
+│   ├── MalformedInput         an input that is not the tensors the model takes
+│   └── GuestFault             the guest failed in a way nobody foresaw
+├── NotVerified                an answer or a node for which a step of verification does not hold
+└── NodeError                  the host of a guest (`enclave.node.errors`)
 """
 
 from collections.abc import Iterable, Sequence
@@ -213,6 +221,12 @@ class GuestFault(GuestError):
     """The guest failed in a way nobody foresaw."""
 
 
+class NotVerified(EnclaveError):
+    """An answer or a node for which a step of verification does not hold."""
+
+    code = ExitCode.NOT_AUTHENTIC
+
+
 def remote_error(body: object) -> ExequaturError:
     """The error an `error` message names, `[type, what, where, hint, reasons]`, of our own type if it is one."""
     match body:
@@ -338,3 +352,55 @@ class EntryRefused(KeystoreError):
     """An entry that exists already, or is bound to something else."""
 
     code = ExitCode.USAGE
+
+
+class BrokerError(EnclaveError):
+    """Root of what verifiers, brokers and auditors refuse, or fail at."""
+
+
+class ReleaseRefused(BrokerError):
+    """A key that is not released; names every reason."""
+
+    code = ExitCode.REFUSED
+
+    def __init__(self, reasons: Iterable[str], *, where: str = "", hint: str = "") -> None:
+        self._reasons = tuple(sorted(set(reasons)))
+        super().__init__("not released: " + ", ".join(self._reasons), where=where, hint=hint)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Names of every unmet condition."""
+        return self._reasons
+
+
+class ChallengeRefused(BrokerError):
+    """Evidence that answers to a challenge this verifier does not recognise."""
+
+    code = ExitCode.REFUSED
+
+
+class EnvelopeError(BrokerError):
+    """An envelope or sealed bundle that this key does not open."""
+
+    code = ExitCode.NOT_AUTHENTIC
+
+
+class ServiceUnavailable(BrokerError):
+    """A verifier, broker or node that does not answer, or not in the form agreed."""
+
+    code = ExitCode.UNAVAILABLE
+
+
+class RefusedRemotely(BrokerError):
+    """A refusal that came over HTTP, with the reasons the other side gave."""
+
+    code = ExitCode.REFUSED
+
+    def __init__(self, what: str, reasons: Iterable[str], *, where: str = "", hint: str = "") -> None:
+        super().__init__(what, where=where, hint=hint)
+        self._reasons = tuple(reasons)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Names of the unmet rules."""
+        return self._reasons
