@@ -51,13 +51,13 @@ def verifier_application(verifier: Verifier) -> WSGIApplication:
         match method, path:
             case "POST", "/v1/appraise":
                 return _json(_signed_json(verifier.appraise(body)))
-            case "POST", "/v1/enrol" if verifier.enroller is not None:
-                credential, cookie = verifier.enroller.challenge(body, verifier.now())
+            case "POST", "/v1/enrol":
+                credential, cookie = verifier.challenge(body)
                 return _json({"credential": credential.hex(), "cookie": cookie.hex()})
-            case "POST", "/v1/enrol/answer" if verifier.enroller is not None:
+            case "POST", "/v1/enrol/answer":
                 asked = _object(body)
                 cookie, secret = (_hex(asked, name) for name in ("cookie", "secret"))
-                return _json({"certificate": verifier.enroller.certify(cookie, secret, verifier.now()).hex()})
+                return _json({"certificate": verifier.issue(cookie, secret).hex()})
             case "GET", "/v1/health":
                 return _json({"ok": True})
         return None
@@ -91,12 +91,12 @@ class HttpVerifier:
         """Judge a bundle; raises `RefusedRemotely` with the verifier's reasons."""
         return _signed(_object(fetch("POST", f"{self._url}/v1/appraise", bundle, timeout=self._timeout)))
 
-    def enrol(self, request: bytes) -> tuple[bytes, bytes]:
+    def challenge(self, request: bytes) -> tuple[bytes, bytes]:
         """First message of an enrolment: credential and cookie."""
         answer = _object(fetch("POST", f"{self._url}/v1/enrol", request, timeout=self._timeout))
         return _hex(answer, "credential"), _hex(answer, "cookie")
 
-    def certify(self, cookie: bytes, secret: bytes) -> bytes:
+    def issue(self, cookie: bytes, secret: bytes) -> bytes:
         """Second message: the attestation key's certificate."""
         body = json.dumps({"cookie": cookie.hex(), "secret": secret.hex()}).encode()
         answer = _object(fetch("POST", f"{self._url}/v1/enrol/answer", body, timeout=self._timeout))

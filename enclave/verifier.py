@@ -111,7 +111,20 @@ class Verifier:
         signature = self._account.sign_typed(verdict.digest(self._domain))
         return SignedVerdict(verdict=verdict, signature=signature, opening=accepted.opening)
 
-    def now(self) -> datetime:
+    def challenge(self, request: bytes) -> tuple[bytes, bytes]:
+        """First message of an enrolment: the credential blob and the cookie."""
+        return self._enroller().challenge(request, self._now())
+
+    def issue(self, cookie: bytes, secret: bytes) -> bytes:
+        """Second message: the attestation key's certificate."""
+        return self._enroller().certify(cookie, secret, self._now())
+
+    def _enroller(self) -> Enroller:
+        if self.enroller is None:
+            raise ChallengeRefused("this verifier enrols no keys", where="enrolment", hint="ask another verifier")
+        return self.enroller
+
+    def _now(self) -> datetime:
         """The time that enrolments count by: the head's, as everything compared with the chain."""
         return datetime.fromtimestamp(self._chain.head().timestamp, UTC)
 
