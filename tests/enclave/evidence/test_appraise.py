@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every rule of appraisal alone: start from evidence that is accepted, break one thing, see one reason."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -234,3 +236,15 @@ def test_other_pcrs_are_judged_by_allow_lists(
 def test_refusals_say_which_exit_code(software: Case) -> None:
     assert (Refused.code, NotAuthentic.code) == (5, 4)
     assert issubclass(Refused, ExequaturError)
+
+
+@pytest.mark.parametrize("minted", ["Verified", "Accepted"])
+def test_each_step_of_trust_is_minted_in_one_place(minted: str) -> None:
+    sources = (Path(__file__).parents[3] / "enclave").rglob("*.py")
+    made = sum(len(re.findall(rf"(?<!class )\b{minted}\(", path.read_text("utf-8"))) for path in sources)
+    assert made == 1
+
+
+def test_every_reason_is_provoked_by_a_test() -> None:
+    tests = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    assert not [r.name for r in Reason if f"Reason.{r.name}" not in tests and f'"{r.name}"' not in tests]
