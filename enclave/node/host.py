@@ -7,7 +7,8 @@ The host is not trusted: whatever this module does wrong can only deny service.
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from enclave.evidence.binding import Challenge, GuestClaims
 from enclave.evidence.bundle import Bundle, Device
 from enclave.sealed.files import SealedFile
 from enclave.statements import BrokerKey, Grant, NodeKeys, Stopped, Usage
-from enclave.wire import LONGEST_CHUNK, Channel
+from enclave.wire import LONGEST_CHUNK, Channel, Message
 
 _PYTHON = (sys.executable, "-E", "-s", "-B", "-m", "enclave.guest.boot")
 _PACKAGES = Path(__file__).resolve().parents[2]
@@ -53,6 +54,7 @@ class Guest:
         self._process = process
         self._channel = channel
         self._link = link
+        self._lock = threading.Lock()  # users ask from other threads than the one that renews
         self.keys = NodeKeys.decode(_bytes(channel.request("keys").body))
         self.node_id = self.keys.node_id()
 
@@ -105,24 +107,29 @@ class Guest:
             block_number=place.block_number,
             block_hash=place.block_hash,
         )
-        answer = self._channel.request("attest", asked.encode())
-        match answer.body:
+        with self._lock:
+            answer = self._channel.request("attest", asked.encode())
+            listed, challenge, claims = self._evidence(answer.body)
+        return Bundle(
+            challenge=Challenge.decode(challenge),
+            keys=self.keys,
+            claims=GuestClaims.decode(claims),
+            devices=listed,
+        )
+
+    def _evidence(self, body: Cbor) -> tuple[tuple[Device, ...], bytes, bytes]:
+        match body:
             case [bytes(challenge), bytes(claims), [*devices], int(total)]:
                 bodies = self._channel.incoming(total)
                 listed = tuple(_device(entry, index, bodies.read) for index, entry in enumerate(devices))
                 bodies.finish()
-                return Bundle(
-                    challenge=Challenge.decode(challenge),
-                    keys=self.keys,
-                    claims=GuestClaims.decode(claims),
-                    devices=listed,
-                )
+                return listed, challenge, claims
         raise _unexpected("attest")
 
     def present(self, sealed: SealedFile) -> SealId:
         """Show the guest a sealed model's preamble and root, which its first grant is checked against."""
         preamble = sealed.preamble.encode()
-        answer = self._channel.request("present", [bytes(sealed.root), len(preamble)], [preamble])
+        answer = self._ask("present", [bytes(sealed.root), len(preamble)], [preamble])
         return SealId(_bytes(answer.body))
 
     def grant(
@@ -134,7 +141,7 @@ class Guest:
     ) -> int:
         """Hand over a grant; returns the whole seconds that the guest will serve under it."""
         certified = None if certificate is None else [certificate[0].encode(), certificate[1]]
-        answer = self._channel.request("grant", [grant.encode(), signature, certified, envelope])
+        answer = self._ask("grant", [grant.encode(), signature, certified, envelope])
         match answer.body:
             case [int(), int(left)]:
                 return left
@@ -142,20 +149,22 @@ class Guest:
 
     def open(self, sealed: SealedFile) -> None:
         """Send the ciphertext; the guest decrypts it into its own memory."""
-        self._channel.request("open", [sealed.preamble.body_size], _chunks(sealed))
+        self._ask("open", [sealed.preamble.body_size], _chunks(sealed))
 
     def infer(self, request: bytes) -> Reply:
         """One answer to a request (`enclave.wire.encode_tensors`), with its receipt."""
-        answer = self._channel.request("infer", [len(request)], [request])
-        match answer.body:
-            case [bytes(receipt), bytes(request_salt), bytes(response_salt), int(length)]:
-                stream = self._channel.incoming(length)
-                response = stream.read(length)
-                stream.finish()
-                return Reply(
-                    response=response, receipt=receipt, request_salt=request_salt, response_salt=response_salt
-                )
-        raise _unexpected("infer")
+        with self._lock:
+            answer = self._channel.request("infer", [len(request)], [request])
+            match answer.body:
+                case [bytes(receipt), bytes(request_salt), bytes(response_salt), int(length)]:
+                    stream = self._channel.incoming(length)
+                    response = stream.read(length)
+                    stream.finish()
+                case _:
+                    raise _unexpected("infer")
+        return Reply(
+            response=response, receipt=receipt, request_salt=request_salt, response_salt=response_salt
+        )
 
     def usage(self, anchored: int) -> tuple[Usage, bytes]:
         """Everything after the last anchored counter, signed for the release log; settles after `notice`."""
@@ -173,8 +182,12 @@ class Guest:
         self._process.kill()
         self._process.wait()
 
+    def _ask(self, kind: str, body: Cbor, stream: Iterable[bytes] | None = None) -> Message:
+        with self._lock:
+            return self._channel.request(kind, body, stream)
+
     def _pair(self, kind: str, body: Cbor) -> tuple[bytes, bytes]:
-        match self._channel.request(kind, body).body:
+        match self._ask(kind, body).body:
             case [bytes(encoded), bytes(signature)]:
                 return encoded, signature
         raise _unexpected(kind)
