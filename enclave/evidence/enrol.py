@@ -7,7 +7,7 @@ answers the secret with a certificate. What is pending travels in a cookie that 
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -31,7 +31,7 @@ from enclave.evidence.tpm.structures import TpmPublic
 from enclave.evidence.tpm.verify import key_faults
 
 PENDING = timedelta(minutes=5)
-BACKDATED = timedelta(days=1)  # a challenge block is older than the certificate made for it
+SKEW = timedelta(days=1)  # how far the time of blocks, which enrolments go by, may trail that of certificates
 _EK_USAGE = x509.ObjectIdentifier("2.23.133.8.1")
 _COOKIE = b"exequatur/v1/enrol-cookie"
 
@@ -71,7 +71,7 @@ def challenge_ak(
 ) -> tuple[bytes, bytes]:
     """Check the EK chain and the AK, and return the credential blob and the cookie to send back."""
     chain = [load(der) for der in request.chain]
-    root = check_chain(chain, at)
+    root = check_chain(chain, _caught_up(chain, at))
     status, name = status_of(root, ENDORSEMENT_KEY_ROOTS)
     if status is not RootStatus.VENDOR and root not in trust.extra_roots:
         raise EnrolmentRefused(name, where="EK chain", hint="add the root's key digest for development")
@@ -109,6 +109,12 @@ def issue(
     return _certificate(TpmPublic.parse(public), enrolment, cookie, key, at, min(lifetime, LONGEST))
 
 
+def _caught_up(chain: Sequence[x509.Certificate], at: datetime) -> datetime:
+    """The moment to judge a chain at: a new TPM's certificate may be younger than the newest block."""
+    newest = max((certificate.not_valid_before_utc for certificate in chain), default=at)
+    return newest if at < newest <= at + SKEW else at
+
+
 def _endorsement_key(certificate: x509.Certificate) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
     try:
         usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
@@ -128,7 +134,7 @@ def _certificate(
     at: datetime,
     lifetime: timedelta,
 ) -> bytes:
-    first = at.replace(microsecond=0) - BACKDATED
+    first = at.replace(microsecond=0) - SKEW
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"TPM AK {public.name[2:10].hex()}")])
     issuer = hashlib.sha256(enroller_point(key)).hexdigest()[:16]
     builder = (

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -55,7 +55,7 @@ def enrolled(folder: Path, measured: Digest) -> Iterator[EnrolledTpm]:
     """Start a TPM, extend a guest's digest into PCR 14, and enrol its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     with running(folder) as tpm:
-        at = datetime.now(UTC) + timedelta(seconds=2)  # the authority was made just now
+        at = datetime.now(UTC)
         root = key_digest(load(tpm.authorities[-1]))
         trust = Trust(enrollers=frozenset(), extra_roots=frozenset({root}))
         host = host_tpm(tpm.tcti)

@@ -109,6 +109,12 @@ def test_an_expired_endorsement_is_refused() -> None:
         ask(chain=TPM.endorsement(NOON - timedelta(days=400)))
 
 
+def test_an_endorsement_may_be_younger_than_the_newest_block_by_a_day() -> None:
+    ask(chain=TPM.endorsement(NOON + timedelta(days=1, hours=23)))  # valid from a day before
+    with pytest.raises(NotAuthentic):
+        ask(chain=TPM.endorsement(NOON + timedelta(days=2, hours=1)))
+
+
 def test_a_key_that_could_sign_anything_is_not_enrolled_s1() -> None:
     with pytest.raises(NotAuthentic) as caught:
         ask(FakeTpm(attributes=ATTRIBUTES & ~(1 << 16)))

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import cbor2
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from enclave.errors import AlreadyMeasured, DeviceUnavailable, EnclaveError, MalformedEvidence, Refused
 from enclave.evidence.appraise import Reason
+from enclave.evidence.binding import Lockdown
 from enclave.evidence.policy import Policy
 from enclave.evidence.tpm.certificate import load
 from enclave.evidence.tpm.credential import make_credential
@@ -21,10 +23,11 @@ from enclave.evidence.tpm.quote import TpmQuote, expected_workload
 from enclave.evidence.tpm.structures import TpmAttest, TpmPublic, TpmSignature
 from enclave.guest.collectors import tpm as collector
 from enclave.node import swtpm
+from enclave.node.host import Guest, Place
 from enclave.node.measure import extend_pcr14, guest_files, guest_files_digest
 from enclave.node.tpm import Tools, available
 from enclave.node.tss import Pytss
-from tests.fakes.evidence import Case, policy_text
+from tests.fakes.evidence import Case, challenge, policy_text
 from tests.fakes.swtpm import EnrolledTpm, enrolled
 
 pytestmark = pytest.mark.swtpm
@@ -78,6 +81,29 @@ def test_one_changed_guest_byte_is_refused_s1(tmp_path: Path) -> None:
     with enrolled(tmp_path / "tpm", guest_files_digest(copy)) as changed, pytest.raises(Refused) as caught:
         case_of(changed).judge()
     assert caught.value.reasons == (Reason.WORKLOAD.name,)
+
+
+def test_a_real_guest_attests_twice_with_a_real_tpm_s1(tpm: EnrolledTpm, case: Case) -> None:
+    """Vault, quoter and TPM: fresh nonces, keys born in the guest, accepted under the owner's policy."""
+    policy = replace(case.policy, lockdown=Lockdown.NO_NEW_PRIVILEGES)
+    guest = Guest.start(("tpm", tpm.tcti, str(tpm.certificate)))
+    try:
+        its = case.but(policy=policy, keys=guest.keys)
+        asked = challenge(its.policy_id, guest.keys)
+        place = Place(
+            chain_id=asked.chain_id,
+            log=asked.log,
+            policy_id=asked.policy_id,
+            block_number=asked.block_number,
+            block_hash=asked.block_hash,
+        )
+        first, second = (its.judge(guest.attest(place)).verdict() for _ in range(2))
+    finally:
+        guest.close()
+    assert first.node_id == second.node_id == guest.node_id
+    assert first.lease_nonce != second.lease_nonce
+    assert first.workload == expected_workload(guest_files_digest())
+    assert first.platform == second.platform
 
 
 def test_pcr_14_takes_one_guest_until_a_reboot(tpm: EnrolledTpm) -> None:
