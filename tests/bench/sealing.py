@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sealing and opening 1 GiB against a plain copy, pyrage and Model Signing; and how much memory sealing takes.
+
+Sealing is timed as what its peers do, from a surveyed model to a new file; the manifest root, which neither a copy nor
+pyrage makes, is timed against the tool that defines it, and both together without a must. Opening is timed from file to
+plaintext in fresh memory, every check included, against reading the plaintext there and against pyrage doing the same.
+"""
+
+import mmap
+from collections.abc import Callable
+from pathlib import Path
+
+import pyrage
+from model_signing import hashing
+
+from contracts.ids import Address
+from enclave.sealed.files import open_file
+from enclave.sealed.seal import seal_inventory
+from enclave.sealed.survey import survey
+from tests.bench.child import KEY
+from tests.bench.timing import child, interleaved, ratio, timed
+
+ADDRESS = Address(bytes(20))
+BLOCK = 1 << 20
+ROUNDS = 3
+
+
+def copied(source: Path, target: Path) -> None:
+    """Read and write 1 MiB at a time, the least that sealing can do."""
+    block = memoryview(bytearray(BLOCK))
+    with source.open("rb", buffering=0) as read, target.open("xb", buffering=0) as write:
+        while size := read.readinto(block):
+            write.write(block[:size])
+
+
+def loaded(source: Path) -> mmap.mmap:
+    """Read into fresh memory, the least that opening can do."""
+    size = source.stat().st_size
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    view = memoryview(memory)
+    with source.open("rb", buffering=0) as file:
+        for start in range(0, size, BLOCK):
+            file.readinto(view[start : start + BLOCK])
+    return memory
+
+
+def run(model: Path, work: Path) -> dict[str, float]:
+    """Ratios for one large ONNX file, with room for three copies of it in `work`."""
+    identity = pyrage.x25519.Identity.generate()
+    inventory, age, sealed, target = survey(model), work / "age", work / "sealed", work / "new"
+    pyrage.encrypt_file(str(model), str(age), [identity.to_public()])
+    info = seal_inventory(inventory, sealed, data_key=KEY, grant_address=ADDRESS)
+
+    def fresh(make: Callable[[], object]) -> Callable[[], float]:
+        def once() -> float:
+            target.unlink(missing_ok=True)
+            return timed(make)
+
+        return once
+
+    seconds = interleaved(
+        {
+            "copy": fresh(lambda: copied(model, target)),
+            "seal": fresh(lambda: seal_inventory(inventory, target, data_key=KEY, grant_address=ADDRESS)),
+            "pyrage": fresh(lambda: pyrage.encrypt_file(str(model), str(target), [identity.to_public()])),
+            "manifest": lambda: timed(lambda: survey(model)),
+            "model signing": lambda: timed(lambda: hashing.hash(model)),
+            "read": lambda: timed(lambda: loaded(model)),
+            "open": lambda: timed(lambda: open_file(sealed, KEY, seal_id=info.seal_id)),
+            "pyrage open": lambda: timed(lambda: pyrage.decrypt(age.read_bytes(), [identity])),
+        },
+        ROUNDS,
+    )
+    seconds["both"] = [sum(pair) for pair in zip(seconds["manifest"], seconds["seal"], strict=True)]
+    target.unlink(missing_ok=True)
+    age.unlink()
+    sealed.unlink()
+    return {
+        "seal_vs_copy": ratio(seconds, "copy", "seal"),
+        "open_vs_copy": ratio(seconds, "read", "open"),
+        "seal_vs_pyrage": ratio(seconds, "pyrage", "seal"),
+        "open_vs_pyrage": ratio(seconds, "pyrage open", "open"),
+        "manifest_vs_model_signing": ratio(seconds, "model signing", "manifest"),
+        "seal_with_manifest_vs_copy": ratio(seconds, "copy", "both"),
+        "seal_with_manifest_vs_pyrage": ratio(seconds, "pyrage", "both"),
+        "seal_peak_mib_over_interpreter": child("seal", model, target)["peak"] / (1 << 20),
+    }
