@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a node needs before it starts: its assignment from the chain, and evidence it can bring."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cli.session import Session
+    from contracts.ids import Address, ModelId
+    from enclave.http import HttpVerifier
+    from enclave.node.node import Node
+
+
+def open_node(
+    opened: "Session", model: "ModelId", version: int, licence: "Address", device: tuple[str, Sequence[bytes]]
+) -> "Node":
+    """A node for one model version under one licence; `device` is a TPM's TCTI, if any, and the EK's authorities."""
+    from cli.assigned import document_of
+    from enclave.evidence.policy import Policy
+    from enclave.http import HttpBroker, HttpVerifier
+    from enclave.node.node import Node
+    from enclave.node.parts import Assignment
+    from registry.models import Models
+
+    live, store = opened.chain(), opened.store()
+    policy_id = Models(live).version(model, version).policy
+    policy = Policy.from_json(store.get(document_of(live, policy_id)))
+    verifiers = [HttpVerifier(url) for url in opened.settings.verifiers or policy.verifier_urls]
+    folder = opened.home / "node"
+    folder.mkdir(parents=True, exist_ok=True)
+    attester = _tpm(folder, verifiers, *device) if device[0] else _software()
+    return Node(
+        live,
+        opened.account(),
+        Assignment(
+            model_id=model,
+            version=version,
+            policy=policy,
+            policy_id=policy_id,
+            licence=licence,
+            attester=attester,
+        ),
+        appraisers=verifiers,
+        broker=HttpBroker(policy.broker_url),
+        store=store,
+        folder=folder / "sealed",
+    )
+
+
+def _software() -> tuple[str, ...]:
+    from enclave.node.measure import guest_files_digest
+
+    return ("software", str(guest_files_digest()))
+
+
+def _tpm(
+    folder: Path, verifiers: "Sequence[HttpVerifier]", tcti: str, authorities: Sequence[bytes]
+) -> tuple[str, ...]:
+    """Measure the guest into PCR 14, and have a verifier certify the attestation key."""
+    from enclave.node.measure import extend_pcr14, guest_files_digest
+    from enclave.node.tpm import enrol, host_tpm
+    from registry.errors import NotConfigured
+
+    if not verifiers:
+        raise NotConfigured("no verifier enrols this TPM", where="policy", hint="set EXEQUATUR_VERIFIERS")
+    tpm = host_tpm(tcti)
+    extend_pcr14(tpm, guest_files_digest())
+    certificate = enrol(tpm, _Enroller(verifiers[0]), authorities)
+    path = folder / "attestation-key.der"
+    part = path.with_suffix(".part")
+    part.write_bytes(certificate)
+    part.replace(path)
+    return ("tpm", tcti, str(path))
+
+
+class _Enroller:
+    """A verifier's two messages of an enrolment."""
+
+    def __init__(self, verifier: "HttpVerifier") -> None:
+        self._verifier = verifier
+
+    def challenge(self, request: bytes) -> tuple[bytes, bytes]:
+        """Credential and cookie."""
+        return self._verifier.enrol(request)
+
+    def issue(self, cookie: bytes, secret: bytes) -> bytes:
+        """The certificate."""
+        return self._verifier.certify(cookie, secret)
