@@ -28,7 +28,7 @@ from enclave.node.recording import Recorder
 from enclave.node.revocations import Revocations
 from enclave.node.settling import Settling
 from enclave.sealed.files import SealedFile
-from enclave.statements import Grant
+from enclave.statements import Grant, NodeKeys
 from registry.attestations import Attestations
 from registry.chain.chain import Chain
 from registry.models import Models
@@ -78,7 +78,7 @@ class Node:
         self._models = Models(chain)
         self._attestations = Attestations(chain)
         self._releases = Releases(chain)
-        self._life: Life | None = None
+        self.life: Life | None = None
         self.phase = Phase.BOOT
         self.outvoted: tuple[Address, ...] = ()
         self.ended_because = ""
@@ -86,30 +86,30 @@ class Node:
     @property
     def node_id(self) -> NodeId | None:
         """Identity of the guest that runs now."""
-        return self._life.guest.node_id if self._life else None
+        return self.life.guest.node_id if self.life else None
 
     @property
     def bundle(self) -> Bundle | None:
         """The evidence that the last record rests on."""
-        return self._life.bundle if self._life else None
+        return self.life.bundle if self.life else None
 
     @property
     def subject(self) -> Subject | None:
         """What the key was asked for, once it was."""
-        return self._life.subject if self._life else None
+        return self.life.subject if self.life else None
 
     @property
     def lease(self) -> int | None:
         """Number of the lease that is held."""
-        return self._life.grant.lease if self._life and self._life.grant else None
+        return self.life.grant.lease if self.life and self.life.grant else None
 
     def step(self) -> bool:
         """Do the next thing, if there is one; raises what stood in its way, to be tried again."""
-        life = self._life
+        life = self.life
         if self.phase is Phase.ENDED:
             return False
         if life is None:
-            self._life = Life(Guest.start(self._job.attester))
+            self.life = Life(Guest.start(self._job.attester))
             self.phase = Phase.ATTEST
             return True
         if not life.guest.running and self.phase is not Phase.SETTLE:
@@ -135,16 +135,16 @@ class Node:
                 stopping.wait(pause)
         self.close()
 
-    def infer(self, request: bytes) -> Reply:
-        """Pass a user's request to the guest; from any thread."""
-        life = self._life
+    def infer(self, request: bytes) -> tuple[NodeKeys, Reply]:
+        """Pass a user's request to the guest, from any thread; the keys are those of the guest that answered."""
+        life = self.life
         if life is None or self.phase is not Phase.SERVE:
             raise NotServing(self.phase.value, where="node", hint="ask again later, or ask another node")
-        return life.guest.infer(request)
+        return life.guest.keys, life.guest.infer(request)
 
     def close(self) -> None:
         """End the guest, relaying its last word if the chain can be reached."""
-        life = self._life
+        life = self.life
         if life is None:
             return
         try:
@@ -155,7 +155,7 @@ class Node:
             _LOG.warning("the guest's last word was not relayed: %s", error)
         finally:
             life.guest.close()
-            self._life = None
+            self.life = None
             self.phase = Phase.ENDED
 
     def _attest(self, life: Life) -> bool:
@@ -271,7 +271,7 @@ class Node:
 
     def _over(self, life: Life) -> bool:
         life.guest.close()
-        self._life, self.ended_because = None, life.why
+        self.life, self.ended_because = None, life.why
         self.phase = Phase.ENDED if life.revoked else Phase.BOOT
         return True
 
