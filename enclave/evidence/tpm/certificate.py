@@ -99,14 +99,12 @@ def check_chain(chain: Sequence[x509.Certificate], at: datetime) -> bytes:
     for depth, (certificate, issuer) in enumerate(zip(chain, [*chain[1:], chain[-1]], strict=True)):
         check_time(certificate, at)
         if depth > 0 and not _may_issue(certificate, depth - 1):
-            raise fault(
-                Reason.CERTIFICATE, "issuers that are authorities", certificate.subject.rfc4514_string()
-            )
+            raise fault(Reason.CERTIFICATE, "issuers that are authorities", f"certificate {depth} is none")
         try:
             certificate.verify_directly_issued_by(issuer)
         except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
-            who = certificate.subject.rfc4514_string()
-            raise fault(Reason.CERTIFICATE, "each certificate issued by the next", f"{who} is not") from error
+            found = f"certificate {depth} is not"  # its subject may name a machine
+            raise fault(Reason.CERTIFICATE, "each certificate issued by the next", found) from error
     return key_digest(chain[-1])
 
 

@@ -110,6 +110,24 @@ def test_evidence_with_other_claims_is_refused(software: Case) -> None:
     assert refused(software, replace(bundle, claims=better)) == {Reason.BINDING.name}
 
 
+def test_software_evidence_that_was_changed_is_not_authentic(software: Case) -> None:
+    bundle = software.bundle()
+    body = bytearray(bundle.devices[0].body)
+    body[-1] ^= 1
+    changed = replace(bundle, devices=(replace(bundle.devices[0], body=bytes(body)),))
+    assert refused(software, changed) == {Reason.SIGNATURE.name}
+
+
+def test_what_fails_in_every_device_is_reported(two_devices: Case) -> None:
+    bundle = with_peripheral(two_devices)
+    body = bytearray(bundle.devices[1].body)
+    body[-1] ^= 1
+    broken = replace(bundle.devices[1], body=bytes(body))
+    unknown = Device(kind="abacus", index=2, body=b"")
+    changed = replace(bundle, devices=(bundle.devices[0], broken, unknown))
+    assert refused(two_devices, changed) == {Reason.SIGNATURE.name, Reason.KIND.name}
+
+
 def test_keys_that_are_not_the_node_s_are_refused_s1(software: Case) -> None:
     bundle = software.bundle()
     stranger = replace(KEYS, hpke=b"\x12" * 1216)

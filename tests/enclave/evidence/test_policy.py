@@ -97,6 +97,7 @@ def test_the_id_depends_on_chain_controller_and_every_rule() -> None:
         ("extra_roots = []", f'extra_roots = ["{"00" * 32}"]'),
         ("extra_roots = []", f'extra_roots = ["0x{"0g" * 32}"]'),
         ("registers = []", "registers = [1]"),
+        ("extra_roots = []", f'extra_roots = ["0x{"ab" * 32}", "0x{"AB" * 32}"]'),
         ('kind = "software"', 'kind = "abacus"'),
         ('kind = "software"', 'kind = "software"\ncolour = "red"'),
         (

@@ -2,6 +2,7 @@
 """The whole path with a real TPM protocol: measure, enrol, quote, verify, appraise; and tpm2-tools agreeing."""
 
 import importlib.util
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import cbor2
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from enclave.errors import AlreadyMeasured, DeviceUnavailable, EnclaveError, MalformedEvidence, Refused
 from enclave.evidence.appraise import Reason
@@ -171,6 +173,31 @@ def test_a_secret_for_another_name_stays_closed(tpm: EnrolledTpm) -> None:
     stranger = make_credential(key, b"\0\x0b" + bytes(32), b"\x05" * 32, lambda size: bytes(size))
     with pytest.raises(DeviceUnavailable):
         tpm.host.activate(stranger)
+
+
+@pytest.mark.parametrize(
+    ("template", "name"), [("ecc256:aes128cfb", "sha256"), ("ecc384:aes256cfb", "sha384")]
+)
+def test_credentials_for_elliptic_keys_open_in_a_real_tpm(
+    tpm: EnrolledTpm, tmp_path: Path, template: str, name: str
+) -> None:
+    environment = {"PATH": os.environ["PATH"], "TPM2TOOLS_TCTI": tpm.tcti}
+
+    def tpm2(*arguments: str) -> None:
+        for command in (["tpm2", *arguments], ["tpm2", "flushcontext", "-t"]):
+            subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+
+    parent = ("-C", "e", "-g", name, "-G", template)
+    tpm2("createprimary", *parent, "-c", "ek", "-f", "pem", "-o", "ek.pem", "-Q")
+    tpm2("createprimary", "-C", "o", "-G", "ecc256", "-c", "ak", "-f", "tss", "-o", "ak.pub", "-Q")
+    tpm2("readpublic", "-c", "ak", "-n", "ak.name", "-Q")
+    key = load_pem_public_key((tmp_path / "ek.pem").read_bytes())
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    secret = os.urandom(32)
+    blob = make_credential(key, (tmp_path / "ak.name").read_bytes(), secret, os.urandom)
+    (tmp_path / "blob").write_bytes(bytes.fromhex("badcc0de00000001") + blob)
+    tpm2("activatecredential", "-c", "ak", "-C", "ek", "-i", "blob", "-o", "secret", "-Q")
+    assert (tmp_path / "secret").read_bytes() == secret
 
 
 def test_a_tpm_that_is_not_there_is_unavailable(tmp_path: Path) -> None:

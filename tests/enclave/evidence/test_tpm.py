@@ -8,7 +8,11 @@ from datetime import datetime, timedelta
 
 import cbor2
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -274,6 +278,22 @@ def test_facts_never_print_the_platform(tpm_case: Case) -> None:
     facts = verify(quote, 0, trust=tpm_case.policy.trust, at=NOON)
     assert facts.identity.hex() not in repr(facts)
     assert repr(facts.identity) not in repr(facts)
+
+
+def test_a_certificate_that_may_not_issue_ends_a_chain(tpm_case: Case, fake_tpm: FakeTpm) -> None:
+    root = ec.generate_private_key(ec.SECP256R1())
+    bare = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Bare")])
+    authority = (
+        x509.CertificateBuilder(
+            issuer_name=bare, subject_name=bare, public_key=root.public_key(), serial_number=1
+        )
+        .not_valid_before(NOON - timedelta(days=1))
+        .not_valid_after(NOON + timedelta(days=1))
+        .sign(root, SHA256())
+    )
+    leaf = certificate("AK", fake_tpm.key, "Bare", root, NOON)
+    fake_tpm.chain = (leaf, authority.public_bytes(Encoding.DER))
+    assert reasons(tpm_case) == {Reason.CERTIFICATE.name}
 
 
 def test_no_trust_means_no_evidence(tpm_case: Case) -> None:
