@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Step 2: models on chain, their numbered versions, and who owns them."""
 
-from contracts.digests import keccak, word
+from contracts.digests import Word, keccak, word
 from contracts.ids import Address, ModelId, PolicyId, SealId
 from contracts.records import Finality, Model, Version
 from registry.chain.chain import Chain
@@ -102,7 +102,7 @@ class Models:
 def model_id(chain_id: int, registry: Address, owner: Address, name: str) -> ModelId:
     """`keccak256(abi.encode("exequatur/v1/model", chainId, registry, owner, name))`."""
     tag, text = _dynamic(b"exequatur/v1/model"), _dynamic(name.encode())
-    head = (5 * _WORD, chain_id, registry, owner, 5 * _WORD + len(tag))
+    head: tuple[Word, ...] = (5 * _WORD, chain_id, registry, owner, 5 * _WORD + len(tag))
     return ModelId(keccak(b"".join(map(word, head)) + tag + text))
 
 

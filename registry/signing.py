@@ -78,7 +78,7 @@ class Account:
         except (OSError, ValueError) as error:
             raise MalformedAccount("not a keystore file", where=str(path)) from error
         try:
-            return cls.from_key(bytes(EthAccount.decrypt(sealed, passphrase)))
+            return cls.from_key(bytes(EthAccount.decrypt(sealed, passphrase)))  # type: ignore[arg-type]  # takes bytes
         except ValueError as error:
             if "mac" in str(error).lower():
                 raise WrongPassphrase("wrong passphrase", where=str(path)) from None
@@ -90,7 +90,7 @@ class Account:
         """Write a keystore file of mode 0600, whole or not at all; `iterations` is scrypt's n."""
         from eth_account import Account as EthAccount
 
-        sealed = EthAccount.encrypt(self._key.secret, passphrase, iterations=iterations)
+        sealed = EthAccount.encrypt(self._key.secret, passphrase, iterations=iterations)  # type: ignore[arg-type]
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -129,6 +129,11 @@ def recover(digest: Digest, signature: bytes) -> Address:
         return _address(PublicKey.from_signature_and_message(compact, digest, hasher=None))
     except Exception as error:  # coincurve raises bare Exception
         raise MalformedAccount("nobody's signature", where="signature") from error
+
+
+def creation_address(sender: Address, nonce: int) -> Address:
+    """Where a plain creation by `sender` puts its contract."""
+    return Address(keccak(_rlp([bytes(sender), _integer(nonce)]))[12:])
 
 
 def _address(key: PublicKey) -> Address:

@@ -10,13 +10,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from contracts.ids import Address
 from registry.chain.deploy import deploy_all
 from registry.chain.dev import DevChain, fund
 from registry.chain.gas import least_gas
 from registry.chain.reading import octets, quantity, rows, table
 from registry.chain.transport import Json
 from registry.errors import RpcFailed
-from registry.signing import Account
+from registry.signing import Account, creation_address
 
 if TYPE_CHECKING:
     from eth.abc import BlockAPI, BlockHeaderAPI, ComputationAPI, ReceiptAPI, SignedTransactionAPI
@@ -42,6 +43,7 @@ class EmbeddedTransport:
             "eth_chainId": lambda: hex(self._chain.chain_id),
             "eth_accounts": lambda: list(self._tester.get_accounts()),
             "eth_maxPriorityFeePerGas": lambda: hex(_TIP),
+            "eth_gasPrice": lambda: hex(_TIP + (self._chain.get_canonical_head().base_fee_per_gas or 0)),
             "eth_getBlockByNumber": self._block,
             "eth_getCode": lambda address, tag: "0x" + self._state(tag).get_code(octets(address)).hex(),
             "eth_getBalance": lambda address, tag: hex(self._state(tag).get_balance(octets(address))),
@@ -87,6 +89,8 @@ class EmbeddedTransport:
         head: BlockHeaderAPI = self._chain.get_canonical_head()
         if tag in ("latest", "safe", "finalized", "pending"):
             return head
+        if isinstance(tag, dict):  # EIP-1898: a block by its hash
+            return self._chain.get_block_header_by_hash(octets(tag["blockHash"]))  # type: ignore[no-any-return]
         number = quantity(tag)
         if number > head.block_number:
             return None
@@ -170,8 +174,6 @@ class EmbeddedTransport:
         return {**shown, "to": "0x" + sent.to.hex() if sent.to else None, "gas": hex(sent.gas)}
 
     def _receipt(self, transaction: Json) -> Json:
-        import rlp
-        from eth_utils.crypto import keccak
 
         found = self._find(transaction)
         if found is None:
@@ -180,13 +182,13 @@ class EmbeddedTransport:
         receipts = block.get_receipts(self._chain.chaindb)
         sent = block.transactions[index]
         before = receipts[index - 1].gas_used if index else 0
-        made = keccak(rlp.encode([sent.sender, sent.nonce]))[12:]
+        made = creation_address(Address(sent.sender), sent.nonce)
         return {
             "status": hex(int(receipts[index].state_root == b"\x01")),
             "blockNumber": hex(block.number),
             "blockHash": "0x" + block.hash.hex(),
             "gasUsed": hex(receipts[index].gas_used - before),
-            "contractAddress": None if sent.to else "0x" + made.hex(),
+            "contractAddress": None if sent.to else str(made),
             "logs": [log for log in _logs(block, receipts) if log["transactionHash"] == transaction],
         }
 

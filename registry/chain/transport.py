@@ -54,7 +54,7 @@ class JsonRpc:
                 reply = json.loads(raw)
             except (OSError, EOFError, ValueError, http.client.HTTPException) as error:
                 self._close()
-                raise self._unavailable(f"no answer: {error or type(error).__name__}") from error
+                raise self._unavailable(f"no answer: {str(error) or type(error).__name__}") from error
             if not isinstance(reply, dict) or reply.get("id") not in (self._last, None):
                 self._close()
                 raise self._unavailable("an answer to another question")
