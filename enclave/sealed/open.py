@@ -98,10 +98,10 @@ def open_chunks(preamble: Preamble, root: bytes, source: ChunkSource, data_key: 
 def in_turns(
     count: int,
     size: int,
-    read: Callable[[int, memoryview], memoryview],
+    take: Callable[[int, memoryview], memoryview],
     worker: Callable[[], Callable[[int, memoryview], None]],
 ) -> None:
-    """Read chunks in order, each into the free buffer of one of two threads, and work on them in parallel.
+    """Take chunks in order, each into the free buffer of one of two threads, and work on them in parallel.
 
     The calling thread is one of the two, so an interrupt stops both; the failure of the first chunk is raised.
     """
@@ -115,7 +115,7 @@ def in_turns(
                 with turn:
                     if failures or (index := next(indices, count)) == count:
                         return
-                    chunk = read(index, buffer)
+                    chunk = take(index, buffer)
                 work(index, chunk)
         except BaseException as failure:  # noqa: BLE001  # a thread's is lost otherwise; raised below
             failures[index] = failure

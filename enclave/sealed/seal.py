@@ -116,11 +116,9 @@ def write_sealed(
     starts = [file.offset for file in inventory.files]
     leaves = [b""] * count
 
-    def read(index: int, buffer: memoryview) -> memoryview:
-        start = index * size
-        plain = buffer[: min(size, preamble.size - start)]
-        _fill(plain, start, inventory, starts)
-        progress(start + len(plain), preamble.size)
+    def take(index: int, buffer: memoryview) -> memoryview:
+        plain = buffer[: min(size, preamble.size - index * size)]
+        progress(index * size, preamble.size)
         return plain
 
     def encrypt() -> Callable[[int, memoryview], None]:
@@ -128,6 +126,7 @@ def write_sealed(
 
         def one(index: int, plain: memoryview) -> None:
             chunk = held[: len(plain) + TAG_SIZE]
+            _fill(plain, index * size, inventory, starts)
             cipher.encrypt_into(nonce(index, count), plain, associated, chunk)
             leaves[index] = leaf(chunk)
             _put(descriptor, chunk, len(head) + index * (size + TAG_SIZE))
@@ -135,7 +134,8 @@ def write_sealed(
         return one
 
     _put(descriptor, memoryview(head), 0)
-    in_turns(count, size, read, encrypt)
+    in_turns(count, size, take, encrypt)
+    progress(preamble.size, preamble.size)
     root = merkle_root(leaves)
     _put(descriptor, memoryview(root), len(head) + preamble.body_size)
     return root

@@ -31,8 +31,9 @@ def interleaved(variants: Mapping[str, Callable[[], float]], rounds: int) -> dic
 
 
 def ratio(seconds: Mapping[str, list[float]], above: str, below: str) -> float:
-    """Median time of one variant over another's."""
-    return statistics.median(seconds[above]) / statistics.median(seconds[below])
+    """Median over the rounds of one variant's time over another's."""
+    pairs = zip(seconds[above], seconds[below], strict=True)
+    return statistics.median(one / other for one, other in pairs)
 
 
 def child(job: str, *arguments: object) -> dict[str, float]:
