@@ -9,6 +9,7 @@ listens to nobody else, so that nobody else gets evidence for other keys.
 
 import socket
 import sys
+from contextlib import suppress
 from typing import Protocol
 
 from contracts.digests import Cbor
@@ -88,20 +89,24 @@ class Quoter:
 
 def serve(channel: Channel, quoter: Quoter) -> None:
     """Answer until the vault is gone; what is refused is answered by an error."""
+    with suppress(Disconnected):
+        while True:
+            _step(channel, quoter)
+
+
+def _step(channel: Channel, quoter: Quoter) -> None:
     number = 0
-    while True:
-        try:
-            number = 0
-            message = channel.receive()
-            number = message.id
-            body, stream = quoter.answer(message.kind, message.body)
-        except Disconnected:
-            return
-        except ExequaturError as error:
-            told = [type(error).__name__, error.what, error.where, error.hint, list(error.reasons)]
-            channel.send("error", number, told)
-            continue
-        channel.send(f"{message.kind}.ok", message.id, body, None if stream is None else [stream])
+    try:
+        message = channel.receive()
+        number = message.id
+        body, stream = quoter.answer(message.kind, message.body)
+    except Disconnected:
+        raise
+    except ExequaturError as error:
+        told = [type(error).__name__, error.what, error.where, error.hint, list(error.reasons)]
+        channel.send("error", number, told)
+    else:
+        channel.send(f"{message.kind}.ok", number, body, None if stream is None else [stream])
 
 
 def main(arguments: list[str]) -> None:

@@ -47,6 +47,7 @@ class EnrolledTpm:
     host: HostTpm
     certificate: Path
     enroller: bytes
+    measured: Digest
     at: datetime
 
 
@@ -69,5 +70,6 @@ def enrolled(folder: Path, measured: Digest) -> Iterator[EnrolledTpm]:
             host=host,
             certificate=certificate,
             enroller=enroller_point(key),
+            measured=measured,
             at=at,
         )

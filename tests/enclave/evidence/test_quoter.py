@@ -12,7 +12,7 @@ from contracts.digests import Cbor
 from contracts.ids import NodeId
 from enclave.errors import DeviceUnavailable, EnclaveError, MalformedStatement, OutOfTurn, UnknownMessage
 from enclave.evidence.bundle import Bundle, Device
-from enclave.guest.quoter import Quoter, collector
+from enclave.guest.quoter import Quoter, collector, serve
 from enclave.wire import Channel
 from tests.fakes.evidence import CLAIMS, FILES, KEYS, Case, challenge
 
@@ -71,6 +71,23 @@ def test_what_it_refuses_loses_nothing(quoter: Channel, software: Case) -> None:
     with pytest.raises(EnclaveError):
         quoter.request("node", b"short")
     assert quoter.request("quote", asked(software)).kind == "quote.ok"
+
+
+def test_a_vault_that_goes_away_mid_answer_ends_it_quietly(software: Case) -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        asking = Channel(ours)
+        asking.send("node", 1, bytes(KEYS.node_id()))
+        asking.send("quote", 2, asked(software))
+        ours.close()
+        serve(Channel(theirs), Quoter("software", str(FILES)))
+
+
+def test_a_message_that_does_not_parse_is_answered_and_read_past(quoter: Channel) -> None:
+    quoter._write(b"\0\0\0\1\xff")
+    assert (answer := quoter.receive()).kind == "error"
+    assert answer.id == 0
+    assert quoter.request("node", bytes(KEYS.node_id())).kind == "node.ok"
 
 
 def test_evidence_is_for_the_first_node_only_s1(software: Case) -> None:

@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from contracts.ids import Digest
 from enclave.errors import AlreadyMeasured, DeviceUnavailable, EnclaveError, MalformedEvidence, Refused
 from enclave.evidence.appraise import Reason
 from enclave.evidence.binding import Lockdown
@@ -43,8 +44,8 @@ def tpm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnrolledTpm]:
         yield held
 
 
-def case_of(tpm: EnrolledTpm) -> Case:
-    text = policy_text("tpm", expected_workload(guest_files_digest()))
+def case_of(tpm: EnrolledTpm, guest: Digest) -> Case:
+    text = policy_text("tpm", expected_workload(guest))
     text = text.replace("enrollers = []", f'enrollers = ["0x{tpm.enroller.hex()}"]')
     made = collector.Tpm(tpm.tcti, str(tpm.certificate))
     return Case(policy=Policy.from_toml(text), collect=made.collect, kind="tpm", at=tpm.at)
@@ -52,7 +53,7 @@ def case_of(tpm: EnrolledTpm) -> Case:
 
 @pytest.fixture(scope="module")
 def case(tpm: EnrolledTpm) -> Case:
-    return case_of(tpm)
+    return case_of(tpm, tpm.measured)
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +61,11 @@ def quote(case: Case) -> TpmQuote:
     return TpmQuote.parse(case.collect(b"\x42" * 64))
 
 
-def test_a_real_quote_is_accepted_as_test_root(case: Case) -> None:
+def test_a_real_quote_is_accepted_as_test_root(case: Case, tpm: EnrolledTpm) -> None:
     accepted = case.judge()
     assert accepted.verdict().level == 0
     assert accepted.verdict().kinds == 2
-    assert accepted.verdict().workload == expected_workload(guest_files_digest())
+    assert accepted.verdict().workload == expected_workload(tpm.measured)
     assert any("rooted under a vendor root" in line for line in accepted.trace)
 
 
@@ -81,7 +82,7 @@ def test_one_changed_guest_byte_is_refused_s1(tmp_path: Path) -> None:
     raw[-2] ^= 1
     victim.write_bytes(raw)
     with enrolled(tmp_path / "tpm", guest_files_digest(copy)) as changed, pytest.raises(Refused) as caught:
-        case_of(changed).judge()
+        case_of(changed, guest_files_digest()).judge()
     assert caught.value.reasons == (Reason.WORKLOAD.name,)
 
 
@@ -104,13 +105,13 @@ def test_a_real_guest_attests_twice_with_a_real_tpm_s1(tpm: EnrolledTpm, case: C
         guest.close()
     assert first.node_id == second.node_id == guest.node_id
     assert first.lease_nonce != second.lease_nonce
-    assert first.workload == expected_workload(guest_files_digest())
+    assert first.workload == expected_workload(tpm.measured)
     assert first.platform == second.platform
 
 
 def test_pcr_14_takes_one_guest_until_a_reboot(tpm: EnrolledTpm) -> None:
     before = tpm.host.pcr(14)
-    extend_pcr14(tpm.host, guest_files_digest())
+    extend_pcr14(tpm.host, tpm.measured)
     assert tpm.host.pcr(14) == before
     with pytest.raises(AlreadyMeasured, match="PCR 14") as caught:
         extend_pcr14(tpm.host, b"\x01" * 32)
