@@ -54,43 +54,48 @@ def _spectrum(length: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return np.asarray(taper * np.cos(angle), np.float32), np.asarray(taper * np.sin(angle), np.float32)
 
 
-def _graph(network: MLPClassifier) -> onnx.ModelProto:
+_STEPS = (
+    ("Unsqueeze", ["vibration", "squeeze"], "channel"),
+    ("Conv", ["channel", "taps"], "band"),
+    ("Squeeze", ["band", "squeeze"], "filtered"),
+    ("Abs", ["filtered"], "envelope"),
+    ("MatMul", ["envelope", "cosine"], "real"),
+    ("MatMul", ["envelope", "sine"], "imaginary"),
+    ("Mul", ["real", "real"], "real2"),
+    ("Mul", ["imaginary", "imaginary"], "imaginary2"),
+    ("Add", ["real2", "imaginary2"], "power"),
+    ("Sqrt", ["power"], "amplitude"),
+    ("Add", ["amplitude", "floor"], "floored"),
+    ("Log", ["floored"], "level"),
+    ("Gemm", ["level", "w1", "b1"], "hidden"),
+    ("Relu", ["hidden"], "active"),
+    ("Gemm", ["active", "w2", "b2"], "scores"),
+    ("Softmax", ["scores"], "fault"),  # over the last axis
+)
+
+
+def _values(network: MLPClassifier) -> dict[str, NDArray[np.float32] | NDArray[np.int64]]:
+    """Every constant of the graph: the fixed features, then what was learnt."""
     cosine, sine = _spectrum(WINDOW - _TAPS + 1)
-    values = {
+    (w1, w2), (b1, b2) = network.coefs_, network.intercepts_
+    learnt = {"w1": w1, "b1": b1, "w2": w2, "b2": b2}
+    return {
         "taps": _band_pass()[None, None, :],
         "cosine": cosine,
         "sine": sine,
-        "floor": np.float32(_FLOOR),
+        "floor": np.array(_FLOOR, np.float32),
         "squeeze": np.array([1], np.int64),
-        "w1": np.asarray(network.coefs_[0], np.float32),
-        "b1": np.asarray(network.intercepts_[0], np.float32),
-        "w2": np.asarray(network.coefs_[1], np.float32),
-        "b2": np.asarray(network.intercepts_[1], np.float32),
+        **{name: np.asarray(value, np.float32) for name, value in learnt.items()},
     }
-    steps = [
-        helper.make_node("Unsqueeze", ["vibration", "squeeze"], ["channel"]),
-        helper.make_node("Conv", ["channel", "taps"], ["band"]),
-        helper.make_node("Squeeze", ["band", "squeeze"], ["filtered"]),
-        helper.make_node("Abs", ["filtered"], ["envelope"]),
-        helper.make_node("MatMul", ["envelope", "cosine"], ["real"]),
-        helper.make_node("MatMul", ["envelope", "sine"], ["imaginary"]),
-        helper.make_node("Mul", ["real", "real"], ["real2"]),
-        helper.make_node("Mul", ["imaginary", "imaginary"], ["imaginary2"]),
-        helper.make_node("Add", ["real2", "imaginary2"], ["power"]),
-        helper.make_node("Sqrt", ["power"], ["amplitude"]),
-        helper.make_node("Add", ["amplitude", "floor"], ["floored"]),
-        helper.make_node("Log", ["floored"], ["level"]),
-        helper.make_node("Gemm", ["level", "w1", "b1"], ["hidden"]),
-        helper.make_node("Relu", ["hidden"], ["active"]),
-        helper.make_node("Gemm", ["active", "w2", "b2"], ["scores"]),
-        helper.make_node("Softmax", ["scores"], ["fault"], axis=1),
-    ]
+
+
+def _graph(network: MLPClassifier) -> onnx.ModelProto:
     graph = helper.make_graph(
-        steps,
+        [helper.make_node(operator, inputs, [output]) for operator, inputs, output in _STEPS],
         "bearing",
         [helper.make_tensor_value_info("vibration", TensorProto.FLOAT, ["n", WINDOW])],
         [helper.make_tensor_value_info("fault", TensorProto.FLOAT, ["n", len(LABELS)])],
-        [numpy_helper.from_array(value, name) for name, value in values.items()],
+        [numpy_helper.from_array(value, name) for name, value in _values(network).items()],
         doc_string="Rolling-bearing faults from vibration; trained on simulated signals only.",
     )
     model = helper.make_model(

@@ -21,12 +21,21 @@ def _answers(model: bytes, windows: np.ndarray) -> np.ndarray:
 @pytest.mark.slow
 def test_script_makes_the_committed_model() -> None:
     windows, _ = signals.batch(20, seed=99)
-    made, kept = (_answers(m, windows) for m in (train.train().SerializeToString(), COMMITTED.read_bytes()))
+    trained = train.train().SerializeToString()
+    made, kept = (_answers(model, windows) for model in (trained, COMMITTED.read_bytes()))
     assert (made.argmax(1) == kept.argmax(1)).mean() >= 0.97
+    assert np.abs(made - kept).mean() <= 0.02
+    assert train.accuracy(trained) >= 0.95
 
 
 def test_committed_model_tells_faults_on_windows_it_never_saw() -> None:
     assert train.accuracy(COMMITTED.read_bytes(), seed=4242) >= 0.95
+
+
+def test_no_fault_is_told_worse_than_the_others() -> None:
+    windows, labels = signals.batch(50, seed=77)
+    told = _answers(COMMITTED.read_bytes(), windows).argmax(1)
+    assert all((told[labels == label] == label).mean() >= 0.9 for label in range(len(signals.LABELS)))
 
 
 def test_graph_computes_the_features_it_was_trained_on() -> None:
