@@ -13,6 +13,7 @@ from coincurve import PublicKey
 from contracts.digests import keccak
 from contracts.errors import ExitCode
 from contracts.ids import Address, ModelId, PolicyId, SealId
+from enclave import keystore
 from enclave.errors import EntryRefused, MalformedEntry, NoEntry, WrongPassphrase
 from enclave.keystore import Binding, Entry, Keystore, SealKeys
 
@@ -22,6 +23,15 @@ BOUND = Binding(
     chain_id=131277322940537, registry=Address(b"\x02" * 20), model_id=ModelId(b"\x03" * 32), version=1
 )
 POLICIES = (PolicyId(b"\x04" * 32), PolicyId(b"\x05" * 32))
+
+
+REAL_COST = keystore._ARGON2
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most tests derive many keys, and not one of them is worth guessing."""
+    monkeypatch.setattr(keystore, "_ARGON2", {"iterations": 1, "lanes": 1, "memory": 64})
 
 
 @pytest.fixture
@@ -68,6 +78,15 @@ def test_no_secret_shows(store: Keystore, entry: Entry) -> None:
         assert secret.hex() not in raw
         assert secret.hex() not in repr(entry)
         assert repr(secret) not in repr(entry)
+
+
+def test_guessing_a_passphrase_is_expensive(store: Keystore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 9106, section 4: the second recommended option, 64 MiB and 3 passes with 4 lanes."""
+    monkeypatch.setattr(keystore, "_ARGON2", REAL_COST)
+    entry = store.create(SEAL_ID, SealKeys.draw(), PASSPHRASE)
+    document = json.loads(store.path(SEAL_ID).read_bytes())
+    assert document["argon2"] == {"iterations": 3, "lanes": 4, "memory": 64 << 10}
+    assert store.open(SEAL_ID, PASSPHRASE) == entry
 
 
 def test_a_wrong_passphrase(store: Keystore, entry: Entry) -> None:
