@@ -79,3 +79,36 @@ def read_verdict(words: Words) -> Verdict:
         as_of=words.int("asOf"),
         expiry=words.int("expiry"),
     )
+
+
+def recorded(verdict: Verdict, recorded_at: int, signers: int) -> Record:
+    """What the log stores of a verdict recorded at `recorded_at`; `signers` is a bitmap."""
+    return Record(
+        as_of=verdict.as_of,
+        expiry=verdict.expiry,
+        recorded_at=recorded_at,
+        block_number=verdict.block_number,
+        level=verdict.level,
+        kinds=verdict.kinds,
+        place=verdict.place,
+        signers=signers,
+        flags=0,
+        workload=Half(verdict.workload[: Half.SIZE]),
+        platform=Half(verdict.platform[: Half.SIZE]),
+    )
+
+
+_NOTHING = Half(bytes(Half.SIZE))
+NO_RECORD = Record(
+    as_of=0,
+    expiry=0,
+    recorded_at=0,
+    block_number=0,
+    level=Level.NONE,
+    kinds=0,
+    place=0,
+    signers=0,
+    flags=0,
+    workload=_NOTHING,
+    platform=_NOTHING,
+)

@@ -9,12 +9,14 @@ RegistryError
 │   ├── CodeMismatch           other code at an address than the address book recorded
 │   ├── TimedOut               a transaction or block that did not get where it should in time
 │   └── Reorganised            a block or transaction that left the chain
+│       └── Rewound            a watcher's blocks left the chain, and events are to be taken back
 ├── Reverted                   a contract refused; one subclass per custom error (`registry.chain.reverts`)
 ├── NotConfigured              a setting, address book or program that is missing
 ├── WrongPassphrase            an account file that this passphrase does not open
 ├── MalformedAccount           an account file or key that is none
 ├── MalformedBook              an address book that does not parse
 ├── MalformedEvents            an exported event file that does not parse
+├── NotReplayable              a licence whose rules this version does not know
 └── StoreError                 the blob store
     ├── StoreUnavailable       the store does not answer, or may not be written
     ├── BlobMissing            nothing under that name
@@ -78,6 +80,14 @@ class Reorganised(ChainError):
     """A block or transaction that left the chain while it was being read or waited for."""
 
 
+class Rewound(Reorganised):
+    """Every event after `to_block` left the chain and is to be taken back; the next poll goes on from there."""
+
+    def __init__(self, to_block: int) -> None:
+        super().__init__("the chain was reorganised", where=f"after block {to_block}")
+        self.to_block = to_block
+
+
 class Reverted(RegistryError):
     """A contract refused; `error` is its custom error and `values` what that names."""
 
@@ -124,6 +134,10 @@ class MalformedEvents(RegistryError):
     """An exported event file that does not parse."""
 
     code = ExitCode.MALFORMED
+
+
+class NotReplayable(RegistryError):
+    """A licence whose rules this version does not know."""
 
 
 class StoreError(RegistryError):
