@@ -6,12 +6,18 @@ evidence device to the quoter.
 """
 
 import os
+import resource
 import socket
 import subprocess
 import sys
 
 from enclave.guest.sandbox import leave_network
 
+_ENVIRONMENT = {
+    "PATH": "/nowhere",
+    "LANG": "C.UTF-8",
+    "ORT_DISABLE_TELEMETRY": "1",
+}  # it would report to its maker
 _PYTHON = (sys.executable, "-E", "-s", "-B", "-m")
 
 
@@ -27,7 +33,8 @@ def main(arguments: list[str]) -> None:
     for descriptor in (int(arguments[0]), vault_end.fileno()):
         os.set_inheritable(descriptor, True)
     vault = [*_PYTHON, "enclave.guest.main", arguments[0], str(vault_end.fileno())]
-    os.execv(sys.executable, vault)  # noqa: S606 - no shell is the point
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # the vault writes no file, nor does what it loads
+    os.execve(sys.executable, vault, _ENVIRONMENT)  # noqa: S606 - no shell is the point
 
 
 if __name__ == "__main__":
