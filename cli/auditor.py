@@ -18,6 +18,7 @@ app = group("Export events, and replay every decision they record.")
 
 FromBlock = Annotated[int, typer.Option("--from", min=0, help="First block; the deployment's if left out.")]
 _PAUSE, _PAGE = 0.5, 2_000
+_FINDINGS = 5
 
 
 @app.command()
@@ -53,9 +54,32 @@ def replay(
     store: StoreUrl = "",
     as_json: Json = False,
 ) -> None:
-    """Judge every recorded decision again, with the same code; exit code 5 when a finding remains."""
+    """Judge every recorded decision again with the code that took it; exit code 5 when one differs.
+
+    Needs the salts of the burn domains, and a reader key that the policies name (`broker reader-key`).
+    """
     with reporting(as_json):
-        raise NotImplementedError
+        from cli.administrator.broker import reader
+        from cli.assigned import assigned_policies
+        from cli.histories import all_events, published, read_events
+        from cli.session import session
+        from enclave.audit import replay as judge
+
+        opened = session(chain=chain, store=store)
+        live = opened.chain()
+        told = all_events(live) if events is None else read_events(events)
+        assigned = assigned_policies(opened, live, published(told))
+        key = reader(opened.home, opened.passphrase())
+        found = judge(told, book=live.book, assigned=assigned, store=opened.store(), reader=key)
+        findings = [
+            {"block": one.block, "what": one.what, "expected": one.expected, "found": one.found}
+            for one in found
+            if not one.erased
+        ]
+        erased = len(found) - len(findings)
+        show({"events": len(told), "agrees": not findings, "findings": findings, "erased": erased}, as_json)
+    if findings:
+        raise typer.Exit(_FINDINGS)
 
 
 def watch(

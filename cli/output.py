@@ -54,6 +54,13 @@ def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def instant(seconds: int) -> str:
+    """Unix seconds as RFC 3339 in UTC."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
 def progress(text: str) -> None:
     """Say how far a command is, to people only."""
     if sys.stderr.isatty():
@@ -78,7 +85,8 @@ def reporting(as_json: bool = False) -> Iterator[None]:
     """Turn whatever a command raises into a line, a hint and an exit code; no traceback unless `-v`."""
     from contracts.errors import ExequaturError
 
-    _start_logs()
+    if _voice.verbose or _voice.log_json:
+        start_logs()
     try:
         yield
     except (typer.Exit, typer.Abort, typer.TyperException):
@@ -112,11 +120,14 @@ def usage(error: Exception, code: int, as_json: bool) -> None:
         note(shown if help_only else f"{prefix}error: {shown}")
 
 
-def _start_logs() -> None:
-    if _voice.verbose or _voice.log_json:
-        from registry.logs import setup
+def start_logs() -> None:
+    """Log to stderr as the options say; roles that run for long call this, other commands only when asked to."""
+    import logging
 
-        setup(json=_voice.log_json, verbose=_voice.verbose)
+    from registry.logs import setup
+
+    setup(json=_voice.log_json, verbose=_voice.verbose)
+    logging.getLogger("exequatur").setLevel(logging.DEBUG if _voice.verbose else logging.INFO)
 
 
 def _failure(
@@ -189,7 +200,8 @@ def _items(name: str, values: Sequence[object], indent: str) -> Iterator[str]:
     yield name.rstrip()
     for value in values:
         if isinstance(value, Mapping):
-            yield indent + "  " + "  ".join(_word(part) for part in value.values())
+            shown = (f"{name.replace('_', ' ')} {_word(part)}" for name, part in value.items())
+            yield indent + "  " + "  ".join(shown)
         else:
             yield indent + "  " + _word(value)
 
@@ -199,4 +211,6 @@ def _word(value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ",".join(map(_word, value)) or "-"
     return str(_plain(value)) if isinstance(value, bytes) else str(value)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from cli.output import start_logs
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
@@ -16,7 +18,8 @@ _LONGEST_PAUSE = 30.0
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set, so that a role ends between two steps."""
+    """An event that SIGTERM and SIGINT set, so that a role ends between two steps; from here on it logs."""
+    start_logs()
     stop = threading.Event()
 
     def ask(*_: object) -> None:

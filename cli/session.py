@@ -54,8 +54,10 @@ class Session:
     def book(self) -> "AddressBook":
         """Where the contracts are on this chain."""
         from registry.chain.book import find_book
+        from registry.chain.reading import quantity
+        from registry.chain.transport import open_transport
 
-        return find_book(self.reader().chain_id)
+        return find_book(quantity(open_transport(self.settings.need_chain()).request("eth_chainId")))
 
     def store(self) -> "Store":
         """The blob store."""

@@ -66,24 +66,9 @@ def _tpm(
         raise NotConfigured("no verifier enrols this TPM", where="policy", hint="set EXEQUATUR_VERIFIERS")
     tpm = host_tpm(tcti)
     extend_pcr14(tpm, guest_files_digest())
-    certificate = enrol(tpm, _Enroller(verifiers[0]), authorities)
+    certificate = enrol(tpm, verifiers[0], authorities)
     path = folder / "attestation-key.der"
     part = path.with_suffix(".part")
     part.write_bytes(certificate)
     part.replace(path)
     return ("tpm", tcti, str(path))
-
-
-class _Enroller:
-    """A verifier's two messages of an enrolment."""
-
-    def __init__(self, verifier: "HttpVerifier") -> None:
-        self._verifier = verifier
-
-    def challenge(self, request: bytes) -> tuple[bytes, bytes]:
-        """Credential and cookie."""
-        return self._verifier.enrol(request)
-
-    def issue(self, cookie: bytes, secret: bytes) -> bytes:
-        """The certificate."""
-        return self._verifier.certify(cookie, secret)

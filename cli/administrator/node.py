@@ -44,17 +44,17 @@ def run(
     """
     with reporting(as_json):
         from cli.administrator.assignment import open_node
-        from cli.administrator.front import application
         from cli.running import serving, stop_on_signals
         from cli.session import session
         from contracts.ids import Address
+        from enclave.node.front import node_application
 
         stop = stop_on_signals()
         opened = session(chain=chain, store=store, account=account)
         device = (tpm, [path.read_bytes() for path in ek_chain or ()])
         target = Address.parse(licence.lower())
         node = open_node(opened, opened.model_id(model), version, target, device)
-        with serving(application(node), listen) as address:
+        with serving(node_application(node), listen) as address:
             show({"listening": address, "model": opened.model_id(model), "version": version}, as_json)
             note("working; stop it with Ctrl-C")
             node.run(stop)

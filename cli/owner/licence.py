@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import AccountName, Chain, DryRun, Json, LicenceArgument, ModelArgument, StoreUrl, group
-from cli.output import reporting, show
+from cli.output import instant, reporting, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ def grant(
             )
             licence = Licences(live).deploy_term(signer, draft)
             sent = Licences(live).grant(signer, licence, target, lowest_version, to)
-        result = {"licence": licence, "model": target, "licensee": to, "until": draft.end}
+        result = {"licence": licence, "model": target, "licensee": to, "until": instant(draft.end)}
         show({**result, **mined(sent)}, as_json)
 
 
