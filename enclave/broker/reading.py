@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The broker's eyes on the chain: new requests and records into the journal, and the view a decision rests on."""
 
-from collections.abc import Mapping
-
-from contracts.ids import Address, Digest, ModelId, NodeId, PolicyId, ReleaseId
-from contracts.records import Level, Reason, Status, Subject, Verdict, Version
+from contracts.ids import Digest, ModelId, PolicyId, ReleaseId
+from contracts.records import Reason, Status, Subject, Verdict, Version
 from enclave.broker.decide import Refusal, View
 from enclave.broker.journal import Job, Journal, Stage
 from enclave.errors import ReleaseRefused
-from registry.attestations import Attestations
+from registry.attestations import Attestations, read_verdict
 from registry.chain.chain import Chain
+from registry.chain.reads import Words
 from registry.chain.view import Block, Event
 from registry.errors import Reorganised
 from registry.models import Models
 from registry.policies import Policies
-from registry.releases import Releases
+from registry.releases import Releases, read_subject
 
 _PAGE = 500  # blocks read at once
 _REWIND = 64  # blocks read again after a reorganisation
@@ -120,13 +119,12 @@ class Reading:
         return max(self._chain.book.deployed_at, number - _REWIND)
 
     def _note(self, event: Event) -> None:
+        words = Words(event.args)
         match event.name:
             case "Recorded":
-                self._note_verdict(_verdict(_struct(event, "verdict")))
+                self._note_verdict(read_verdict(words.struct("verdict")))
             case "KeyRequested":
-                self._note_request(
-                    ReleaseId(_octets(event.args["release"])), _subject(_struct(event, "subject"))
-                )
+                self._note_request(words.id("release", ReleaseId), read_subject(words.struct("subject")))
 
     def _note_verdict(self, verdict: Verdict) -> None:
         if verdict.policy_id not in self._policies:
@@ -154,48 +152,3 @@ class Reading:
             self._journal.add(
                 Job(release=release, lease=0, stage=Stage.SEEN, subject=subject, rests_on=rests_on)
             )
-
-
-def _struct(event: Event, name: str) -> Mapping[str, object]:
-    value = event.args[name]
-    assert isinstance(value, Mapping)
-    return value
-
-
-def _octets(value: object) -> bytes:
-    assert isinstance(value, bytes)
-    return value
-
-
-def _number(value: object) -> int:
-    assert isinstance(value, int)
-    return value
-
-
-def _subject(raw: Mapping[str, object]) -> Subject:
-    return Subject(
-        model_id=ModelId(_octets(raw["modelId"])),
-        version=_number(raw["version"]),
-        policy_id=PolicyId(_octets(raw["policyId"])),
-        node_id=NodeId(_octets(raw["nodeId"])),
-        block_number=_number(raw["blockNumber"]),
-        licence=Address(_octets(raw["licence"])),
-    )
-
-
-def _verdict(raw: Mapping[str, object]) -> Verdict:
-    return Verdict(
-        policy_id=PolicyId(_octets(raw["policyId"])),
-        node_id=NodeId(_octets(raw["nodeId"])),
-        lease_nonce=Digest(_octets(raw["leaseNonce"])),
-        evidence=Digest(_octets(raw["evidence"])),
-        workload=Digest(_octets(raw["workload"])),
-        platform=Digest(_octets(raw["platform"])),
-        level=Level(_number(raw["level"])),
-        kinds=_number(raw["kinds"]),
-        place=_number(raw["place"]),
-        block_number=_number(raw["blockNumber"]),
-        block_hash=Digest(_octets(raw["blockHash"])),
-        as_of=_number(raw["asOf"]),
-        expiry=_number(raw["expiry"]),
-    )
