@@ -83,7 +83,7 @@ def demo(
 ) -> None:
     """Watch a real model being protected from end to end, in twelve steps."""
     with output.reporting(as_json):
-        from cli.demo import run
+        from cli.demo.run import run
 
         code = run(chain=target or None, attester=attester or None, as_json=as_json)
     raise typer.Exit(code)

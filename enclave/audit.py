@@ -7,7 +7,7 @@ against what was granted. A different answer is a finding.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from contracts.digests import TypedDomain
 from contracts.errors import ExequaturError
@@ -145,7 +145,11 @@ class _Auditor:
             yield _finding(event, "verdict", "evidence that the policy accepts", str(error))
             return
         yield from _same(event, "opening", accepted.opening, filed.opening)
-        yield from _same(event, "verdict", accepted.verdict(), verdict)
+        own = accepted.verdict()
+        differing = [f.name for f in fields(own) if getattr(own, f.name) != getattr(verdict, f.name)]
+        if differing:
+            expected, found = (", ".join(f"{n}={getattr(v, n)}" for n in differing) for v in (own, verdict))
+            yield _finding(event, "verdict", expected, found)
 
     def _requested(self, event: Event, words: Words) -> Iterator[Finding]:
         subject, release = read_subject(words.struct("subject")), words.id("release", ReleaseId)

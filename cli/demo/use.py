@@ -2,6 +2,7 @@
 """Steps 9 to 12 of the demonstration: an answer, its receipt, a revocation that bites, and the auditor's replay."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -13,31 +14,31 @@ import numpy as np
 from cli.bearing.signals import LABELS
 from cli.demo.prepare import Detail
 from cli.demo.world import World, need
+from cli.tensors import read_request
 from contracts.records import Level
 from enclave.audit import Finding, replay
 from enclave.client import Answer
 from enclave.errors import LeaseOver, NotVerified
 from enclave.node.revocations import Revocations
 from enclave.node.settling import Settling
-from enclave.wire import Tensor, decode_tensors, encode_tensors
+from enclave.wire import decode_tensors
 from registry.chain.view import Event
 from registry.licences import Licences
 from registry.releases import Releases
 from registry.replay import dump_events
 
-_PATIENCE = 60.0
+_PATIENCE, _INPUT = 60.0, "vibration"
 
 
 def infer(world: World) -> Detail:
     """A user sends four windows of vibration and gets four answers."""
     samples = json.loads((files("cli.bearing") / "samples.json").read_text("utf-8"))
     windows = np.array([sample["vibration"] for sample in samples], np.float32)
-    request = encode_tensors(
-        [Tensor(name="vibration", dtype="float32", shape=windows.shape, data=windows.tobytes())]
-    )
+    user = world.folder / "user"
+    user.mkdir()
+    np.save(user / "input.npy", windows)
+    request = read_request(user / "input.npy", _INPUT)
     reply = world.reply = need(world.guest).infer(request)
-    (world.folder / "user").mkdir()
-    (world.folder / "user" / "request").write_bytes(request)
     answer = Answer(
         keys=need(world.guest).keys.encode(),
         receipt=reply.receipt,
@@ -45,7 +46,7 @@ def infer(world: World) -> Detail:
         response_salt=reply.response_salt,
         response=reply.response,
     )
-    (world.folder / "user" / "answer").write_bytes(answer.encode())
+    (user / "answer.cbor").write_bytes(answer.encode())
     (fault,) = decode_tensors(reply.response)
     scores = np.frombuffer(fault.data, fault.dtype).reshape(fault.shape)
     told = [LABELS[index] for index in scores.argmax(axis=1)]
@@ -58,21 +59,15 @@ def receipt(world: World) -> Detail:
     user = world.folder / "user"
     (user / "book.json").write_text(world.chain.book.encode(), "utf-8")
     (user / "events.jsonl").write_text(dump_events(_events(world)), "utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "cli.main",
-        "verify",
-        str(user / "answer"),
-        "--request",
-        str(user / "request"),
-    ]
-    options = ["--events", str(user / "events.jsonl"), "--book", str(user / "book.json"), "--json"]
-    ran = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "cli.main", "verify", "answer.cbor", "input.npy", "--input-name", _INPUT]
+    command += ["--events", "events.jsonl", "--book", "book.json", "--json"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    ran = subprocess.run(command, cwd=user, env=environment, capture_output=True, text=True, check=False)
     if ran.returncode:
         raise NotVerified(ran.stdout.strip() or ran.stderr.strip(), where="receipt")
     found = json.loads(ran.stdout)
-    return {"verified": True, "steps": found["steps"]}
+    checked = [f"{step['step']}: {step['found']}" for step in found["steps"]]
+    return {"verified": found["verified"], "checked": checked}
 
 
 def stop(world: World) -> Detail:
@@ -117,7 +112,7 @@ def audit(world: World) -> Detail:
 
 def _answers(world: World) -> bool:
     try:
-        need(world.guest).infer((world.folder / "user" / "request").read_bytes())
+        need(world.guest).infer(read_request(world.folder / "user" / "input.npy", _INPUT))
     except LeaseOver:
         return False
     return True
