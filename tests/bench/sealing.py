@@ -56,42 +56,43 @@ def discarded(inventory: Inventory, preamble: Preamble) -> None:
         os.close(descriptor)
 
 
-def run(model: Path, work: Path) -> dict[str, float]:
-    """Ratios for one large ONNX file, with room for three copies of it in `work`."""
+def variants(model: Path, work: Path) -> dict[str, Callable[[], float]]:
+    """Everything to time, by name; `work` has room for three copies of the model."""
     identity = pyrage.x25519.Identity.generate()
+    recipients = [identity.to_public()]
     inventory, age, sealed, target = survey(model), work / "age", work / "sealed", work / "new"
-    pyrage.encrypt_file(str(model), str(age), [identity.to_public()])
+    pyrage.encrypt_file(str(model), str(age), recipients)
     info = seal_inventory(inventory, sealed, data_key=KEY, grant_address=ADDRESS)
     preamble = SealedFile.inspect(sealed).preamble
 
-    def fresh(make: Callable[[], object]) -> Callable[[], float]:
-        def once() -> float:
-            target.unlink(missing_ok=True)
-            return timed(make)
+    def to_new(make: Callable[[], object]) -> float:
+        target.unlink(missing_ok=True)
+        return timed(make)
 
-        return once
+    def seal() -> object:
+        return seal_inventory(inventory, target, data_key=KEY, grant_address=ADDRESS)
 
-    seconds = interleaved(
-        {
-            "copy": fresh(lambda: copied(model, target)),
-            "seal": fresh(lambda: seal_inventory(inventory, target, data_key=KEY, grant_address=ADDRESS)),
-            "seal to null": lambda: timed(lambda: discarded(inventory, preamble)),
-            "pyrage to null": lambda: timed(
-                lambda: pyrage.encrypt_file(str(model), os.devnull, [identity.to_public()])
-            ),
-            "pyrage": fresh(lambda: pyrage.encrypt_file(str(model), str(target), [identity.to_public()])),
-            "manifest": lambda: timed(lambda: survey(model)),
-            "model signing": lambda: timed(lambda: hashing.hash(model)),
-            "read": lambda: timed(lambda: loaded(model)),
-            "open": lambda: timed(lambda: open_file(sealed, KEY, seal_id=info.seal_id)),
-            "pyrage open": lambda: timed(lambda: pyrage.decrypt(age.read_bytes(), [identity])),
-        },
-        ROUNDS,
-    )
+    return {
+        "copy": lambda: to_new(lambda: copied(model, target)),
+        "seal": lambda: to_new(seal),
+        "pyrage": lambda: to_new(lambda: pyrage.encrypt_file(str(model), str(target), recipients)),
+        "seal to null": lambda: timed(lambda: discarded(inventory, preamble)),
+        "pyrage to null": lambda: timed(lambda: pyrage.encrypt_file(str(model), os.devnull, recipients)),
+        "manifest": lambda: timed(lambda: survey(model)),
+        "model signing": lambda: timed(lambda: hashing.hash(model)),
+        "read": lambda: timed(lambda: loaded(model)),
+        "open": lambda: timed(lambda: open_file(sealed, KEY, seal_id=info.seal_id)),
+        "pyrage open": lambda: timed(lambda: pyrage.decrypt(age.read_bytes(), [identity])),
+    }
+
+
+def run(model: Path, work: Path) -> dict[str, float]:
+    """Ratios for one large ONNX file, in a folder that the caller removes."""
+    seconds = interleaved(variants(model, work), ROUNDS)
     seconds["both"] = [sum(pair) for pair in zip(seconds["manifest"], seconds["seal"], strict=True)]
-    target.unlink(missing_ok=True)
-    age.unlink()
-    sealed.unlink()
+    for path in work.iterdir():
+        if path.is_file():
+            path.unlink()
     return {
         "seal_vs_copy": ratio(seconds, "copy", "seal"),
         "open_vs_copy": ratio(seconds, "read", "open"),
@@ -101,5 +102,5 @@ def run(model: Path, work: Path) -> dict[str, float]:
         "manifest_vs_model_signing": ratio(seconds, "model signing", "manifest"),
         "seal_with_manifest_vs_copy": ratio(seconds, "copy", "both"),
         "seal_with_manifest_vs_pyrage": ratio(seconds, "pyrage", "both"),
-        "seal_peak_mib_over_interpreter": child("seal", model, target)["peak"] / (1 << 20),
+        "seal_peak_mib_over_interpreter": child("seal", model, work / "new")["peak"] / (1 << 20),
     }

@@ -18,7 +18,7 @@ from tests.fakes.models import CHUNK, GRANT_ADDRESS, KEY, Sealed, linear
 def inline_model(tmp_path: Path) -> Path:
     """An ONNX file that holds its weights."""
     path = tmp_path / "model.onnx"
-    onnx.save_model(linear(np.eye(4, 3, dtype=np.float32)), path)
+    onnx.save_model(linear(np.arange(12, dtype=np.float32).reshape(4, 3)), path)
     return path
 
 

@@ -133,7 +133,7 @@ def test_unsafe_paths(path: str) -> None:
 def test_roots_differ_where_leaves_or_their_count_differ() -> None:
     leaves = [leaf(bytes([n])) for n in range(9)]
     roots = [merkle_root(leaves[:n]) for n in range(1, 10)]
-    roots += [merkle_root([*leaves[:1], *leaves[:1]]), merkle_root(leaves[::-1]), leaves[0]]
+    roots += [merkle_root([*leaves[:1], *leaves[:1]]), merkle_root(leaves[::-1]), Digest(leaves[0])]
     assert len(set(roots)) == len(roots)
 
 

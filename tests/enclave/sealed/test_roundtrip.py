@@ -3,7 +3,7 @@
 
 import io
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +134,7 @@ def test_seal_id_is_the_digest_of_preamble_and_root(sealed: Sealed) -> None:
     assert sealed.file.seal_id == sealed.info.seal_id
     assert sealed.info.preamble_digest == sealed.file.preamble.digest()
     sealed.file.check_root()
+    assert sealed.file.preamble.grant_address == GRANT_ADDRESS
 
 
 def test_the_same_model_under_the_same_key_is_the_same_file(sealed: Sealed, tmp_path: Path) -> None:
@@ -177,8 +178,8 @@ def test_progress_ends_at_the_whole(inline_model: Path, tmp_path: Path) -> None:
     assert seen[-1] == (inline_model.stat().st_size, inline_model.stat().st_size)
 
 
-def subject(path: Path, **settings: object) -> str:
-    manifest = hashing.Config().hash(path, **settings)
+def subject(path: Path, files: Iterable[Path] | None = None) -> str:
+    manifest = hashing.Config().hash(path, files_to_hash=files)
     return str(Payload(manifest).statement.pb.subject[0].digest["sha256"])
 
 
@@ -205,5 +206,5 @@ def test_a_file_with_external_data_brings_that_data_and_nothing_else(external_mo
     inventory = survey(main)
     wanted = [main, main.parent / "weights.bin"]
     assert [file.path for file in inventory.files] == ["model.onnx", "weights.bin"]
-    assert inventory.manifest_root.hex() == subject(main.parent, files_to_hash=wanted)
+    assert inventory.manifest_root.hex() == subject(main.parent, wanted)
     assert inventory.tensors[0].file == "weights.bin"

@@ -13,7 +13,6 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from contracts.ids import Address
 from enclave.errors import MalformedModel, SealRefused, WrongKey
 from enclave.sealed import seal as sealing
 from enclave.sealed import survey as surveying
@@ -289,14 +288,6 @@ def test_sealing_needs_neither_numpy_nor_onnx_for_a_file(inline_model: Path, tmp
         check=True,
     )
     assert done.stdout == "[]\n"
-
-
-def test_the_grant_address_is_what_the_file_says(inline_model: Path, tmp_path: Path) -> None:
-    from enclave.sealed.files import SealedFile
-
-    address = Address(b"\x11" * 20)
-    seal(inline_model, tmp_path / "s", data_key=KEY, grant_address=address)
-    assert SealedFile.inspect(tmp_path / "s").preamble.grant_address == address
 
 
 def test_a_big_graph_is_walked_in_place(tmp_path: Path) -> None:
