@@ -39,17 +39,22 @@ class Job:
 
     sealed: SealedFile
     data_key: bytes
-    owner: Account
+    grant_key: bytes
+
+    @property
+    def owner(self) -> Account:
+        """Who signs its grants."""
+        return Account.from_key(self.grant_key)
 
     @classmethod
     def make(cls, folder: Path, weights: Sequence[float] = (WEIGHT,) * 4) -> "Job":
         """Write, seal and remove a model `y = x + weights`."""
-        owner, data_key = Account.generate(), os.urandom(32)
+        grant_key, data_key = os.urandom(32), os.urandom(32)
         source, target = folder / "model.onnx", folder / "model.sealed"
         source.write_bytes(_graph(np.array(weights, np.float32)))
-        seal(source, target, data_key=data_key, grant_address=owner.address)
+        seal(source, target, data_key=data_key, grant_address=Account.from_key(grant_key).address)
         source.unlink()
-        return cls(sealed=SealedFile.inspect(target), data_key=data_key, owner=owner)
+        return cls(sealed=SealedFile.inspect(target), data_key=data_key, grant_key=grant_key)
 
     def grant(self, keys: NodeKeys, nonce: Digest, **changes: object) -> tuple[Grant, bytes, bytes]:
         """A first grant with its signature and envelope; `changes` replace its fields before anything is signed."""
