@@ -3,7 +3,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +38,8 @@ class Job:
     """A sealed model that doubles and shifts, with what its owner keeps."""
 
     sealed: SealedFile
-    data_key: bytes
-    grant_key: bytes
+    data_key: bytes = field(repr=False)
+    grant_key: bytes = field(repr=False)
 
     @property
     def owner(self) -> Account:
