@@ -9,7 +9,7 @@ from tests.bench.child import KEY
 from tests.bench.models import WIDTH
 from tests.bench.timing import child, interleaved, ratio
 
-ROUNDS = 3
+ROUNDS = 5
 
 
 def run(inline: Path, folder: Path, size: int, work: Path) -> dict[str, float]:

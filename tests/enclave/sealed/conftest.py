@@ -27,7 +27,7 @@ def external_model(tmp_path: Path) -> Path:
     """A folder with a model whose weights lie outside, below the graph, and a file of another kind."""
     folder = tmp_path / "external"
     (folder / "graph").mkdir(parents=True)
-    weights = np.arange(48 * 32, dtype=np.float32).reshape(48, 32) / 1000
+    weights = np.arange(48 * 32).reshape(48, 32).astype(np.float32)
     onnx.save_model(
         linear(weights),
         folder / "graph" / "model.onnx",
