@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from contracts.ids import Address
     from registry.chain.chain import Chain as LiveChain
 
-_PATIENCE = 20.0
+_PATIENCE, _POLL = 20.0, 0.5
 
 app = group("Start a development chain, deploy the contracts, fund accounts.")
 
@@ -30,11 +30,12 @@ def up(
 ) -> None:
     """Start a development chain on this machine (anvil); it keeps its state between runs."""
     with reporting(as_json):
+        from cli.running import stop_on_signals
         from registry.chain.anvil import down
         from registry.chain.anvil import up as start
         from registry.chain.book import home
 
-        folder = home() / "chain"
+        stop, folder = stop_on_signals(), home() / "chain"
         socket = folder / "anvil.ipc"
         process = _detached(folder, port) if detach else start(socket, state=folder / "state.json", port=port)
         _remember(home() / "config.toml", socket)
@@ -42,10 +43,9 @@ def up(
         if detach:
             return
         note("running; stop it with Ctrl-C")
-        try:
-            process.wait()
-        finally:
-            down(process)
+        while process.poll() is None and not stop.wait(_POLL):
+            pass
+        down(process)
 
 
 @app.command()
