@@ -50,23 +50,36 @@ EnclaveError
 """
 
 from collections.abc import Iterable, Sequence
-from enum import Enum
 from typing import TYPE_CHECKING
 
-from contracts.errors import ExequaturError, ExitCode
+from contracts.errors import ExequaturError as ExequaturError
+from contracts.errors import ExitCode
+from enclave.faults import CeilingReached as CeilingReached
+from enclave.faults import ChunkNotAuthentic as ChunkNotAuthentic
+from enclave.faults import DeviceError as DeviceError
+from enclave.faults import DeviceUnavailable as DeviceUnavailable
+from enclave.faults import Disconnected as Disconnected
+from enclave.faults import EnclaveError as EnclaveError
+from enclave.faults import GrantFlaw as GrantFlaw
+from enclave.faults import GrantRefused as GrantRefused
+from enclave.faults import GuestError as GuestError
+from enclave.faults import GuestFault as GuestFault
+from enclave.faults import LeaseOver as LeaseOver
+from enclave.faults import MalformedInput as MalformedInput
+from enclave.faults import MalformedMessage as MalformedMessage
+from enclave.faults import MalformedModel as MalformedModel
+from enclave.faults import MalformedSeal as MalformedSeal
+from enclave.faults import MalformedStatement as MalformedStatement
+from enclave.faults import OutOfTurn as OutOfTurn
+from enclave.faults import RootMismatch as RootMismatch
+from enclave.faults import SealError as SealError
+from enclave.faults import UnknownMessage as UnknownMessage
+from enclave.faults import WireError as WireError
+from enclave.faults import WrongKey as WrongKey
+from enclave.faults import remote_error as remote_error
 
-if TYPE_CHECKING:  # the guest imports this module, and must not load what judges evidence
+if TYPE_CHECKING:  # evidence imports this module
     from enclave.evidence.findings import Finding
-
-
-class EnclaveError(ExequaturError):
-    """Root of this package's errors."""
-
-
-class MalformedStatement(EnclaveError):
-    """A grant, receipt, stop or usage that does not decode."""
-
-    code = ExitCode.MALFORMED
 
 
 class EvidenceError(EnclaveError):
@@ -120,105 +133,10 @@ class EnrolmentRefused(EvidenceError):
     code = ExitCode.REFUSED
 
 
-class DeviceError(EnclaveError):
-    """Root of what a device that evidence comes from can be at fault for."""
-
-
-class DeviceUnavailable(DeviceError):
-    """No such device, or no program to speak to it."""
-
-    code = ExitCode.UNAVAILABLE
-
-
 class AlreadyMeasured(DeviceError):
     """PCR 14 holds another guest until the machine starts again."""
 
     code = ExitCode.USAGE
-
-
-class WireError(EnclaveError):
-    """Root of what goes wrong on the socket between host, vault and quoter."""
-
-
-class MalformedMessage(WireError):
-    """A frame, message or stream that breaks the format."""
-
-    code = ExitCode.MALFORMED
-
-
-class UnknownMessage(WireError):
-    """A message type nobody answers."""
-
-    code = ExitCode.MALFORMED
-
-
-class Disconnected(WireError):
-    """The other side is gone."""
-
-    code = ExitCode.UNAVAILABLE
-
-
-class GuestError(EnclaveError):
-    """Root of what a guest refuses, or fails at."""
-
-
-class GrantFlaw(Enum):
-    """Why a guest turns a grant away."""
-
-    FORGED = "not signed by the model's grant key, nor by a broker it certified for this model and licence"
-    NODE = "for another node"
-    SEAL = "for another sealed model than the one presented"
-    NONCE = "answers to no outstanding attestation: replayed, superseded or never asked for"
-    LATE = "its time was over before it arrived, counted from the attestation it answers"
-    CEILING = "a ceiling below the receipts already given"
-    JOB = "for another release, model or licence than this guest's first grant"
-    LEASE = "not a later lease than the one held"
-    ENVELOPE = "the envelope is missing, unexpected, or not the one granted"
-
-
-class GrantRefused(GuestError):
-    """A grant that is not for this guest, now, by the right key."""
-
-    code = ExitCode.REFUSED
-
-    def __init__(self, flaws: Iterable[GrantFlaw]) -> None:
-        self.flaws = frozenset(flaws)
-        named = [flaw for flaw in GrantFlaw if flaw in self.flaws]
-        super().__init__("; ".join(flaw.value for flaw in named), where="grant refused")
-        self._reasons = tuple(flaw.name for flaw in named)
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Names of the flaws."""
-        return self._reasons
-
-
-class OutOfTurn(GuestError):
-    """A request that the guest's state does not allow."""
-
-    code = ExitCode.REFUSED
-
-
-class LeaseOver(GuestError):
-    """The lease ended, or the guest was told to stop."""
-
-    code = ExitCode.REFUSED
-
-
-class CeilingReached(GuestError):
-    """No receipts left under this release."""
-
-    code = ExitCode.REFUSED
-
-
-class MalformedInput(GuestError):
-    """An input that is not the tensors the model takes."""
-
-    code = ExitCode.MALFORMED
-
-
-class GuestFault(GuestError):
-    """The guest failed in a way nobody foresaw."""
 
 
 class NotVerified(EnclaveError):
@@ -227,46 +145,10 @@ class NotVerified(EnclaveError):
     code = ExitCode.NOT_AUTHENTIC
 
 
-def remote_error(body: object) -> ExequaturError:
-    """The error an `error` message names, `[type, what, where, hint, reasons]`, of our own type if it is one."""
-    match body:
-        case ["GrantRefused", str(), str(), str(), [*names]] if names:
-            return GrantRefused(flaw for flaw in GrantFlaw if flaw.name in names)
-        case [str(name), str(what), str(where), str(hint), [*_]]:
-            kind = _kinds(ExequaturError).get(name, GuestFault)
-            error = kind.__new__(kind)  # fields of its own stay behind
-            ExequaturError.__init__(error, what, where=where, hint=hint)
-            return error
-    return GuestFault("an error message that does not parse", where="guest")
-
-
-def _kinds(root: type[ExequaturError]) -> dict[str, type[ExequaturError]]:
-    found = {root.__name__: root} if root.reasons is ExequaturError.reasons else {}
-    for kind in root.__subclasses__():
-        found |= _kinds(kind)
-    return found
-
-
-class SealError(EnclaveError):
-    """Root of what a sealed model, or a model to be sealed, can be at fault for."""
-
-
-class MalformedModel(SealError):
-    """A model that cannot be sealed or loaded as it is."""
-
-    code = ExitCode.MALFORMED
-
-
 class SealRefused(SealError):
     """A target or source that sealing does not touch."""
 
     code = ExitCode.USAGE
-
-
-class MalformedSeal(SealError):
-    """Not a sealed model of a known version."""
-
-    code = ExitCode.MALFORMED
 
 
 class SealTruncated(SealError):
@@ -279,18 +161,6 @@ class SealExtended(SealError):
     """Bytes were appended, or a chunk added."""
 
     code = ExitCode.MALFORMED
-
-
-class ChunkNotAuthentic(SealError):
-    """A chunk that was changed, or comes from another sealed model."""
-
-    code = ExitCode.NOT_AUTHENTIC
-
-    def __init__(self, index: int) -> None:
-        super().__init__(
-            f"chunk {index} is not authentic", where="sealed model", hint="fetch the sealed model again"
-        )
-        self.index = index
 
 
 class ChunkOutOfPlace(SealError):
@@ -310,18 +180,6 @@ class ChunkOutOfPlace(SealError):
 
 class WrongSeal(SealError):
     """Preamble and root are not those of the expected sealId: another model, or a changed or renamed one."""
-
-    code = ExitCode.NOT_AUTHENTIC
-
-
-class RootMismatch(SealError):
-    """Authentic chunks that are not the ones the root was made over: somebody with the key made others."""
-
-    code = ExitCode.NOT_AUTHENTIC
-
-
-class WrongKey(SealError):
-    """A data key that is not this model's."""
 
     code = ExitCode.NOT_AUTHENTIC
 

@@ -22,7 +22,7 @@ from contracts.ids import (
     ReleaseId,
     SealId,
 )
-from enclave.errors import MalformedStatement
+from enclave.faults import MalformedStatement
 
 GRANT_TYPE = (
     "Grant(bytes32 release,uint24 lease,bytes32 modelId,uint32 version,bytes32 sealId,bytes32 nodeId,"

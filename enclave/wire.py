@@ -17,7 +17,7 @@ from typing import Protocol
 import cbor2
 
 from contracts.digests import Cbor
-from enclave.errors import Disconnected, MalformedInput, MalformedMessage, WireError, remote_error
+from enclave.faults import Disconnected, MalformedInput, MalformedMessage, WireError, remote_error
 
 LONGEST_MESSAGE = 1 << 20
 LONGEST_CHUNK = (1 << 20) + 64

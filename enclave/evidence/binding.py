@@ -10,7 +10,7 @@ from enum import IntFlag
 
 from contracts.digests import digest
 from contracts.ids import ZERO_DIGEST, Address, Digest, NodeId, PolicyId
-from enclave.errors import MalformedStatement
+from enclave.faults import MalformedStatement
 from enclave.statements import Statement
 
 CLOCKS = ("host", "protected")

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from contracts.digests import digest, keccak
 from contracts.ids import Address, Digest
-from enclave.errors import GrantFlaw, GrantRefused, LeaseOver
+from enclave.faults import GrantFlaw, GrantRefused, LeaseOver
 from enclave.statements import Grant, NodeKeys
 
 _SUITE = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from contracts.ids import Address, Digest, NodeId, SealId
-from enclave.errors import GrantFlaw, GrantRefused, LeaseOver
+from enclave.faults import GrantFlaw, GrantRefused, LeaseOver
 from enclave.guest.keys import recover
 from enclave.statements import BrokerKey, Grant
 

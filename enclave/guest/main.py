@@ -14,8 +14,8 @@ import time
 from contracts.digests import Cbor
 from contracts.errors import ExequaturError
 from contracts.ids import Digest
-from enclave.errors import Disconnected, GuestFault, MalformedMessage, UnknownMessage
 from enclave.evidence.binding import Challenge, GuestClaims
+from enclave.faults import Disconnected, GuestFault, MalformedMessage, UnknownMessage
 from enclave.guest.keys import Keys
 from enclave.guest.lease import Leave
 from enclave.guest.sandbox import lock_down

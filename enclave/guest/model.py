@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from enclave.errors import MalformedInput, MalformedModel
+from enclave.faults import MalformedInput, MalformedModel
 from enclave.sealed.open import OpenModel
 from enclave.sealed.preamble import Tensor as External
 from enclave.wire import Tensor

@@ -15,8 +15,8 @@ from typing import Protocol
 from contracts.digests import Cbor
 from contracts.errors import ExequaturError
 from contracts.ids import Address, Digest, NodeId, PolicyId
-from enclave.errors import Disconnected, OutOfTurn, UnknownMessage
 from enclave.evidence.binding import Challenge, DeviceEntry, GuestClaims, report_data
+from enclave.faults import Disconnected, OutOfTurn, UnknownMessage
 from enclave.guest.collectors.software import Software
 from enclave.guest.collectors.tpm import Tpm
 from enclave.wire import Channel

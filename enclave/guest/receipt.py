@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from contracts.digests import keccak
 from contracts.ids import ZERO_DIGEST, Digest
-from enclave.errors import CeilingReached, OutOfTurn
+from enclave.faults import CeilingReached, OutOfTurn
 from enclave.guest.keys import Keys
 from enclave.statements import Grant, Receipt, Stopped, Usage, message_digest
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from contracts.ids import Digest, NodeId, SealId
-from enclave.errors import GrantFlaw, GrantRefused, LeaseOver, MalformedMessage, OutOfTurn
 from enclave.evidence.binding import Challenge
+from enclave.faults import GrantFlaw, GrantRefused, LeaseOver, MalformedMessage, OutOfTurn
 from enclave.guest.keys import Keys
 from enclave.guest.lease import Lease, Leave
 from enclave.guest.model import Model

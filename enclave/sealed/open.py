@@ -15,7 +15,7 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from enclave.errors import ChunkNotAuthentic, RootMismatch
+from enclave.faults import ChunkNotAuthentic, RootMismatch
 from enclave.sealed.preamble import TAG_SIZE, Preamble, Tensor, leaf, merkle_root, nonce
 
 _BLANK = 1 << 20

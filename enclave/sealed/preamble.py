@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from contracts.digests import digest
 from contracts.ids import Address, Digest, SealId
-from enclave.errors import MalformedSeal, WrongKey
+from enclave.faults import MalformedSeal, WrongKey
 
 MAGIC = b"EXEQSEAL"
 VERSION = 1

@@ -33,13 +33,13 @@ class Tap:
     link: socket.socket
     seen: bytearray = field(default_factory=bytearray)
 
-    def sendall(self, data: bytes) -> None:
+    def sendall(self, data: bytes, /) -> None:
         self.seen += data
         self.link.sendall(data)
 
-    def recv_into(self, view: memoryview, size: int, flags: int) -> int:
-        got = self.link.recv_into(view, size, flags)
-        self.seen += view[:got]
+    def recv_into(self, buffer: memoryview, nbytes: int = 0, flags: int = 0, /) -> int:
+        got = self.link.recv_into(buffer, nbytes, flags)
+        self.seen += buffer[:got]
         return got
 
 

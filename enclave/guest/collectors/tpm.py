@@ -18,7 +18,7 @@ from typing import Protocol
 
 import cbor2
 
-from enclave.errors import DeviceError, DeviceUnavailable
+from enclave.faults import DeviceError, DeviceUnavailable
 
 KIND = "tpm"
 # TPMT_PUBLIC of the key: ECC P-256, ECDSA SHA-256; fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth,

@@ -16,9 +16,10 @@ from enclave.node.blobs import Blobs
 from enclave.node.errors import BlobUnknown, NoQuorum, NotServing
 from enclave.node.front import answer
 from enclave.node.node import Node, Phase
+from enclave.node.quorum import Signed
 from enclave.node.revocations import Revocations
 from enclave.statements import Receipt
-from enclave.verifier import Verifier
+from enclave.verifier import SignedVerdict, Verifier
 from registry.attestations import Attestations
 from registry.errors import BlobMissing
 from registry.licences import Licences
@@ -99,7 +100,7 @@ def test_too_few_verifiers_record_nothing(kept: World) -> None:
 
 def test_a_refusing_verifier_says_why(kept: World) -> None:
     class Refusing:
-        def appraise(self, bundle: bytes) -> None:
+        def appraise(self, bundle: bytes) -> SignedVerdict:
             raise EvidenceError("not today", where="verifier")
 
     node = kept.node([Refusing(), Refusing()])
@@ -259,15 +260,14 @@ def test_a_verdict_about_another_bundle_is_no_vote(kept: World) -> None:
     class Replaying:
         """Signs what it signed before, whatever it is shown."""
 
-        def __init__(self) -> None:
-            self.said = None
+        said: Signed | None = None
 
-        def appraise(self, bundle: bytes) -> object:
-            self.said = self.said or first.appraise(bundle)
+        def appraise(self, bundle: bytes) -> Signed:
+            if self.said is None:
+                self.said = first.appraise(bundle)
             return self.said
 
-    replaying = Replaying()
-    node = kept.node([replaying, kept.appraisers[1]])  # type: ignore[list-item]
+    node = kept.node([Replaying(), kept.appraisers[1]])
     node.step()
     node.step()
     kept.chain.advance(5)
