@@ -14,7 +14,7 @@ from Crypto.Hash import keccak as _keccak
 
 from contracts.ids import Address, Digest
 
-Cbor: TypeAlias = "int | str | bytes | bool | None | Sequence[Cbor]"
+Cbor: TypeAlias = "int | str | bytes | bool | Sequence[Cbor] | None"
 Word: TypeAlias = bytes | int | bool
 
 

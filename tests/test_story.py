@@ -56,7 +56,9 @@ def test_1_the_owner_seals_and_only_the_data_key_opens(story: World) -> None:
     sealed = SealedFile.inspect(story.sealed)
     assert sealed.seal_id == story.seal_id
     entry = story.keystore.open(need(story.seal_id), story.passphrase)
-    assert bytes(sealed.open(entry.data_key, seal_id=sealed.seal_id).files["bearing.onnx"])[:2] == b"\x08\x09"  # ONNX, IR version 9
+    assert (
+        bytes(sealed.open(entry.data_key, seal_id=sealed.seal_id).files["bearing.onnx"])[:2] == b"\x08\x09"
+    )  # ONNX, IR version 9
     with pytest.raises(WrongKey):
         sealed.open(bytes(32), seal_id=sealed.seal_id)
 

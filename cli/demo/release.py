@@ -2,11 +2,13 @@
 """Steps 4 to 8 of the demonstration: a guest proves itself, is recorded, gets the key and opens the model."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 
 from cli.demo.prepare import Detail
 from cli.demo.world import THRESHOLD, VERSION, World, need
 from contracts.records import Level, Subject
+from enclave.broker.journal import Job, Stage
 from enclave.errors import ReleaseRefused
 from enclave.evidence.appraise import Accepted
 from enclave.judging import judge
@@ -16,6 +18,7 @@ from enclave.sealed.files import SealedFile
 from enclave.statements import Grant
 from enclave.verifier import Appraiser, SignedVerdict, Verifier
 from registry.attestations import Attestations
+from registry.chain.view import Block
 from registry.errors import TimedOut
 from registry.releases import Releases
 
@@ -134,11 +137,11 @@ def _accepted(world: World) -> Accepted:
     return judge(bundle, world.assigned()[policy_id], policy_id, block_time=block.timestamp)
 
 
-def _recent(world: World):  # type: ignore[no-untyped-def]
+def _recent(world: World) -> Block:
     return world.chain.block(world.chain.head().number - 1)
 
 
-def _refused(jobs) -> None:  # type: ignore[no-untyped-def]
+def _refused(jobs: Iterable[Job]) -> None:
     for job in jobs:
-        if job.stage.value == "refused":
+        if job.stage is Stage.REFUSED:
             raise ReleaseRefused(job.reasons.split(", "), where="broker")

@@ -12,8 +12,9 @@ from cli.demo import prepare, release, use
 from cli.demo.device import best
 from cli.demo.prepare import Detail
 from cli.demo.world import World, world
-from contracts.errors import ExequaturError, ExitCode
+from contracts.errors import ExitCode
 from registry.chain.chain import Chain
+from registry.errors import NotConfigured
 
 STEPS: tuple[tuple[str, Callable[[World], Detail]], ...] = (
     ("seal", prepare.seal),
@@ -39,7 +40,7 @@ def run(*, chain: str | None, attester: str | None, as_json: bool) -> int:
     """Run the twelve steps on a chain in this process, or on `chain`; returns the exit code."""
     kind = attester or best()
     if kind not in ("tpm", "software"):
-        raise ExequaturError(f"no attester {kind!r}", where="--attester", hint="tpm or software")
+        raise NotConfigured(f"no attester {kind!r}", where="--attester", hint="tpm or software")
     with tempfile.TemporaryDirectory(prefix="exequatur-") as folder:
         _say(as_json, f"attester: {'software TPM' if kind == 'tpm' else 'software'}")
         with world(_chain(chain), Path(folder), kind) as parties:
