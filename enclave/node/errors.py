@@ -26,6 +26,8 @@ class NoQuorum(NodeError):
         hint = "; ".join(dict.fromkeys(str(refusal) for refusal in refusals))
         super().__init__(f"{agreeing} verifiers agree, {threshold} are needed", where="verdict", hint=hint)
         self.refusals = tuple(refusals)
+        if any(refusal.code is ExitCode.UNAVAILABLE for refusal in refusals):
+            self.code = ExitCode.UNAVAILABLE  # those that did not answer may yet agree
 
     @property
     def reasons(self) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from enclave.wire import LONGEST_CHUNK, Channel, Message
 
 _PYTHON = (sys.executable, "-E", "-s", "-B", "-m", "enclave.guest.boot")
 _PACKAGES = Path(__file__).resolve().parents[2]
-_PATIENCE = 60.0
+_PATIENCE = 300.0  # opening several gigabytes takes minutes on a small machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 """Everything that a host knows of one guest; it ends with the guest."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 from contracts.records import Subject
 from enclave.errors import OutOfTurn
@@ -9,6 +10,19 @@ from enclave.evidence.bundle import Bundle
 from enclave.node.host import Guest
 from enclave.node.revocations import Revocations
 from enclave.statements import Grant, Stopped
+
+
+class Phase(Enum):
+    """Where a node stands."""
+
+    BOOT = "starting a guest"
+    ATTEST = "getting its evidence judged and recorded"
+    REQUEST = "asking for the key"
+    AWAIT = "waiting for the broker"
+    OPEN = "opening the model"
+    SERVE = "serving"
+    SETTLE = "reporting its end and its usage"
+    ENDED = "ended"
 
 
 @dataclass(slots=True)

@@ -10,18 +10,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from enum import Enum
 from pathlib import Path
 
 from contracts.errors import ExequaturError
 from contracts.ids import Address, NodeId
 from contracts.records import Status, Subject
-from enclave.errors import GrantRefused, GuestError, WireError
+from enclave.errors import CeilingReached, GrantRefused, GuestError, WireError
 from enclave.evidence.bundle import Bundle
 from enclave.node.blobs import Blobs
 from enclave.node.errors import NotServing
 from enclave.node.host import Guest, Reply
 from enclave.node.life import Life
+from enclave.node.life import Phase as Phase
 from enclave.node.parts import Assignment, ReleaseDesk
 from enclave.node.quorum import Appraiser
 from enclave.node.recording import Recorder
@@ -38,19 +38,6 @@ from registry.store import Store
 
 _LOG = logging.getLogger("exequatur.node")
 _RETRIES = 4  # attestations tried in the half of a lease that is left for renewing it
-
-
-class Phase(Enum):
-    """Where a node stands."""
-
-    BOOT = "starting a guest"
-    ATTEST = "getting its evidence judged and recorded"
-    REQUEST = "asking for the key"
-    AWAIT = "waiting for the broker"
-    OPEN = "opening the model"
-    SERVE = "serving"
-    SETTLE = "reporting its end and its usage"
-    ENDED = "ended"
 
 
 class Node:
@@ -127,9 +114,8 @@ class Node:
             try:
                 moved = self.step()
             except ExequaturError as error:
-                _LOG.warning(
-                    "%s failed: %s%s", self.phase.value, error, f" ({error.hint})" if error.hint else ""
-                )
+                hint = f" ({error.hint})" if error.hint else ""
+                _LOG.warning("%s failed, to be tried again: %s%s", self.phase.value, error, hint)
                 moved = False
             if not moved:
                 stopping.wait(pause)
@@ -140,7 +126,11 @@ class Node:
         life = self.life
         if life is None or self.phase is not Phase.SERVE:
             raise NotServing(self.phase.value, where="node", hint="ask again later, or ask another node")
-        return life.guest.keys, life.guest.infer(request)
+        try:
+            return life.guest.keys, life.guest.infer(request)
+        except CeilingReached:
+            life.renew_at = 0.0  # the broker raises the ceiling as usage is anchored
+            raise
 
     def close(self) -> None:
         """End the guest, relaying its last word if the chain can be reached."""
@@ -224,11 +214,21 @@ class Node:
             return True
         if now < life.renew_at:
             return False
-        self._settling(life).anchor(life.guest)
-        if not self._record(life):
+        return self._renew(life, now + grant.duration / (2 * _RETRIES))
+
+    def _renew(self, life: Life, again: float) -> bool:
+        """Ask for the next lease; what stands in its way now is tried again while this lease lasts."""
+        try:
+            self._settling(life).anchor(life.guest)
+            if not self._record(life):
+                return False
+        except WireError:
+            raise
+        except ExequaturError as error:
+            _LOG.warning("the lease could not be renewed yet: %s", error)
+            life.renew_at = again
             return False
-        life.awaiting = True
-        life.renew_at = now + grant.duration / (2 * _RETRIES)
+        life.awaiting, life.renew_at = True, again
         return True
 
     def _renewed(self, life: Life, held: Grant) -> bool:

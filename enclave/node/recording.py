@@ -13,8 +13,10 @@ from enclave.node.parts import Assignment
 from enclave.node.quorum import Appraiser, gather
 from registry.attestations import Attestations
 from registry.chain.chain import Chain
+from registry.errors import Reverted
 from registry.signing import Account
 
+_OUTRUN = ("BlockHashMismatch", "BlockNotHigher", "ChallengeTooOld")
 _LOG = logging.getLogger("exequatur.node")
 
 
@@ -40,7 +42,7 @@ class Recorder:
         self._attestations = Attestations(chain)
 
     def record(self, guest: Guest, newer_than: int) -> Recorded | None:
-        """Attest to a recent block and record the verdict; None when no block is newer than the last record's."""
+        """Attest to a recent block and record the verdict; None when that must be tried on a newer block."""
         enforced, log = self._job.policy.enforced, self._attestations.domain
         number = self._chain.head().number - max(1, enforced.depth)
         if number <= newer_than:
@@ -63,5 +65,11 @@ class Recorder:
         )
         for verifier in quorum.outvoted:
             _LOG.warning("verifier %s signed another verdict and was outvoted", verifier)
-        self._attestations.record(self._account, quorum.verdict, quorum.signatures)
+        try:
+            self._attestations.record(self._account, quorum.verdict, quorum.signatures)
+        except Reverted as error:
+            if error.error not in _OUTRUN:
+                raise
+            _LOG.info("the chain moved on before the verdict was recorded: %s", error.error)
+            return None
         return Recorded(verdict=quorum.verdict, bundle=bundle, outvoted=quorum.outvoted)
