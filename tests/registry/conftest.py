@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chains and scenes for these tests."""
+
+from collections.abc import Iterator
+
+import pytest
+from registry.chain.dev import DevChain
+
+from tests.fakes.chains import KINDS, fresh
+from tests.fakes.scenes import Scene, scene
+
+
+@pytest.fixture(params=KINDS)
+def chain(request: pytest.FixtureRequest) -> Iterator[DevChain]:
+    """An embedded chain, and anvil."""
+    with fresh(request.param) as chain:
+        yield chain
+
+
+@pytest.fixture
+def embedded_chain() -> Iterator[DevChain]:
+    """The embedded chain only."""
+    with fresh("embedded") as chain:
+        yield chain
+
+
+@pytest.fixture
+def anvil_chain() -> Iterator[DevChain]:
+    """anvil only; tests that use it carry the marker."""
+    with fresh("anvil") as chain:
+        yield chain
+
+
+@pytest.fixture
+def story(chain: DevChain) -> Scene:
+    """A model, its policy and its licence on either chain."""
+    return scene(chain)
+
+
+@pytest.fixture
+def embedded_story(embedded_chain: DevChain) -> Scene:
+    """The same on the embedded chain only."""
+    return scene(embedded_chain)
