@@ -10,15 +10,7 @@ from enclave.evidence.binding import Lockdown
 
 _PR_SET_DUMPABLE, _PR_GET_DUMPABLE = 4, 3
 _PR_SET_NO_NEW_PRIVS, _PR_GET_NO_NEW_PRIVS = 38, 39
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x1000_0000, 0x4000_0000
 _NOWHERE = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "::1"))
-
-
-def leave_network() -> None:
-    """Move this process, still single-threaded, into a network namespace of its own where the kernel lets it."""
-    libc = ctypes.CDLL(None)
-    if libc.unshare(_CLONE_NEWNET):  # without privilege only together with a user namespace
-        libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
 
 
 def lock_down() -> Lockdown:

@@ -153,7 +153,8 @@ def test_errors_say_nothing_of_an_input(run: Run) -> None:
 
 CONNECT = """
 import socket, sys
-from enclave.guest.sandbox import leave_network, lock_down
+from enclave.guest.boot import leave_network
+from enclave.guest.sandbox import lock_down
 leave_network()
 reached = lock_down()
 try:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from enclave.node.measure import guest_files
 from enclave.node.tcb import Base, document, lines_of_code, measure
 
 GUEST = Path(__file__).resolve().parents[3] / "enclave" / "guest"
@@ -44,6 +45,12 @@ def test_the_quoter_loads_no_model_and_no_keys() -> None:
     quoter = measure("enclave.guest.quoter")
     assert not {"enclave.guest.keys", "enclave.guest.model", "enclave.guest.vault"} & set(quoter.modules)
     assert not {"onnxruntime", "numpy", "coincurve"} & set(quoter.distributions)
+
+
+@pytest.mark.parametrize("module", ["enclave.guest.main", "enclave.guest.quoter", "enclave.guest.boot"])
+def test_everything_that_is_loaded_is_measured(module: str) -> None:
+    measured = {path.relative_to(GUEST.parents[1]).as_posix() for path in guest_files()}
+    assert {name.replace(".", "/") + ".py" for name in measure(module).modules} <= measured
 
 
 def test_the_vault_is_read_in_an_afternoon(vault: Base) -> None:
