@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Inputs as people have them, .npy and .json, and outputs as they want to see them."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ _SHOWN = 64
 
 def read_request(path: Path, name: str) -> bytes:
     """The request that an input file makes; the same file always makes the same request."""
+    from contracts.documents import parse_json
     from enclave.errors import MalformedInput
     from enclave.wire import encode_tensors
 
@@ -23,7 +23,7 @@ def read_request(path: Path, name: str) -> bytes:
     if path.suffix != ".json":
         raise MalformedInput("an input is .npy or .json", where=str(path))
     try:
-        read = json.loads(path.read_text("utf-8"))
+        read = parse_json(path.read_text("utf-8"))
     except (ValueError, RecursionError) as error:
         raise MalformedInput("not JSON", where=str(path)) from error
     named = read if isinstance(read, dict) else {name: read}

@@ -13,6 +13,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import requests
 
+from contracts.documents import parse_json
 from contracts.errors import ExequaturError, ExitCode
 from contracts.ids import Digest, NodeId, PolicyId, ReleaseId
 from contracts.records import Level, Verdict
@@ -171,7 +172,7 @@ def _json(value: object) -> Answer:
 
 def _object(body: bytes | None) -> dict[str, object]:
     try:
-        value = json.loads(body or b"")
+        value = parse_json(body or b"")
     except ValueError as error:
         raise MalformedMessage("not JSON", where="body") from error
     if not isinstance(value, dict):

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from contracts.digests import digest, keccak
+from contracts.documents import parse_json
 from contracts.errors import MalformedId
 from contracts.ids import Address, ModelId, PolicyId, SealId
 from enclave.errors import EntryRefused, MalformedEntry, NoEntry, WrongPassphrase
@@ -253,7 +254,7 @@ def _associated(document: dict[str, Any]) -> bytes:
 def _parse(raw: bytes, path: Path) -> dict[str, Any]:
     """A document of exactly the fields and costs that this version writes."""
     try:
-        document = json.loads(raw)
+        document = parse_json(raw)
         sizes = {name: len(bytes.fromhex(document[name])) for name in _SIZES}
         well_formed = (
             set(document) == _FIELDS

@@ -4,6 +4,7 @@
 import json
 from collections.abc import Iterable, Mapping
 
+from contracts.documents import parse_json
 from contracts.errors import MalformedId
 from contracts.ids import Address, Digest
 from registry.chain.abi import Parameter, contracts, interface
@@ -24,7 +25,7 @@ def load_events(text: str) -> list[Event]:
     events: list[Event] = []
     for number, line in enumerate(text.splitlines(), 1):
         try:
-            event = _load(json.loads(line))
+            event = _load(parse_json(line))
             if events and _place(event) <= _place(events[-1]):
                 raise ValueError("not in the order of the chain")
         except (ValueError, TypeError, KeyError, MalformedId, RecursionError) as error:

@@ -5,7 +5,6 @@ Every key is required and no other is allowed, so nothing unset can mean "any".
 """
 
 import hashlib
-import json
 import tomllib
 from dataclasses import dataclass
 from typing import Self
@@ -13,6 +12,7 @@ from typing import Self
 import rfc8785
 
 from contracts.digests import Word, evm_digest, keccak, word
+from contracts.documents import parse_json
 from contracts.ids import Address, BurnDomain, Digest, PolicyId
 from contracts.records import Enforced, Level
 from enclave.errors import MalformedPolicy, Refused
@@ -91,7 +91,7 @@ class Policy:
     def from_json(cls, raw: bytes) -> Self:
         """Read a published document; it must be byte for byte what `canonical` writes."""
         try:
-            document = json.loads(raw)
+            document = parse_json(raw)
         except (ValueError, RecursionError) as error:
             raise MalformedPolicy("not JSON", where="policy") from error
         policy = cls._read(document)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from contracts.documents import parse_json
 from contracts.errors import MalformedId
 from contracts.ids import Address, Digest
 from registry.errors import MalformedBook, NotConfigured
@@ -62,7 +63,7 @@ class AddressBook:
     def decode(cls, text: str, *, where: str = "address book") -> "AddressBook":
         """Read `encode()`; raises `MalformedBook`."""
         try:
-            value = json.loads(text)
+            value = parse_json(text)
             contracts = {name: value["contracts"][name] for name in _FIELDS}
             return cls(
                 chain_id=_whole(value["chainId"]),
