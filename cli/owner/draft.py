@@ -28,8 +28,11 @@ class Draft:
 
 def text(draft: Draft) -> str:
     """The policy in TOML; `level` is the lowest that the evidence's root device may have."""
+    return _judged(draft) + _enforced(draft)
+
+
+def _judged(draft: Draft) -> str:
     development = 'development = "software only, for development"\n' if draft.level == "none" else ""
-    challenge_age = max(60, draft.lease // 2)
     return f"""\
 # Which machines may run the model. Every key is required; a changed policy is another policy.
 appraisal = 1
@@ -53,7 +56,12 @@ clock = "host"
 lockdown = {_list(_LOCKDOWN)}
 workloads = {_list(draft.workloads)}
 registers = []
+"""
 
+
+def _enforced(draft: Draft) -> str:
+    challenge_age = max(60, draft.lease // 2)
+    return f"""
 # What the contracts enforce. maximum_age >= lease + challenge_age; ages and lease in seconds.
 [enforced]
 verifiers = {_list(sorted(draft.verifiers))}

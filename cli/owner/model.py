@@ -81,6 +81,7 @@ def register(
                 finality=finality_named(finality),
                 broker=Address.parse(broker.lower()) if broker else None,
             )
+            registration.require_keys(opened.home)
             known = registration.known()
             uri = f"sha256/{opened.store().put_file(sealed).hex()}" if not dry_run and known is None else ""
             result = registration.result() if known is not None else registration.send(uri)

@@ -10,6 +10,7 @@ from cli.transaction import mined
 if TYPE_CHECKING:
     from contracts.ids import Address, ModelId, PolicyId, SealId
     from contracts.records import Finality
+    from enclave.keystore import Binding
     from registry.chain.chain import Chain
     from registry.signing import Account
 
@@ -53,6 +54,21 @@ class Registration:
         self.version = newest
         return None
 
+    def require_keys(self, home: Path) -> None:
+        """Refuse a sealed model whose keys are not here, or serve another version, before anything is sent."""
+        from enclave.errors import EntryRefused, NoEntry
+        from enclave.keystore import Keystore
+
+        entries = {entry.seal_id: entry for entry in Keystore(home).list()}
+        where = str(self.seal_id)
+        if self.seal_id not in entries:
+            hint = "seal it again with `exequatur model seal`, or bring its keystore entry"
+            raise NoEntry("no keys of this sealed model", where=where, hint=hint)
+        known = self.known()
+        expected = self._binding(self.version + 1 if known is None else known)
+        if entries[self.seal_id].bound not in (None, expected):
+            raise EntryRefused("these keys are bound to another version", where=where, hint="seal it again")
+
     def send(self, uri: str) -> dict[str, object]:
         """Register the model with its first version, or add a version to it."""
         from contracts.ids import ZERO_ADDRESS
@@ -89,15 +105,19 @@ class Registration:
 
     def bind(self, home: Path, passphrase: bytes) -> None:
         """Tie the sealed model's keys to this version, and pin its policy beside those pinned before."""
-        from enclave.keystore import Binding, Keystore
+        from enclave.keystore import Keystore
 
         keystore = Keystore(home)
-        bound = Binding(
+        entry = keystore.bind(self.seal_id, passphrase, self._binding(self.version))
+        if self.policy not in entry.policies:
+            keystore.pin(self.seal_id, passphrase, (*entry.policies, self.policy))
+
+    def _binding(self, version: int) -> "Binding":
+        from enclave.keystore import Binding
+
+        return Binding(
             chain_id=self.live.chain_id,
             registry=self.live.book.models,
             model_id=self.model,
-            version=self.version,
+            version=version,
         )
-        entry = keystore.bind(self.seal_id, passphrase, bound)
-        if self.policy not in entry.policies:
-            keystore.pin(self.seal_id, passphrase, (*entry.policies, self.policy))

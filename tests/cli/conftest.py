@@ -6,16 +6,22 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from registry.chain.dev import fund
+from registry.chain.embedded import EmbeddedChain, embedded
+from registry.errors import RpcFailed
 from registry.signing import Account
 from tests.fakes.models import linear
 
@@ -111,6 +117,50 @@ def keyboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keyboa
     board = Keyboard(home, environment)
     yield board
     board.end()
+
+
+class _Answer(BaseHTTPRequestHandler):
+    """One JSON-RPC request to an embedded chain."""
+
+    chain: ClassVar[EmbeddedChain]
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        reply = {"jsonrpc": "2.0", "id": asked["id"]}
+        try:
+            reply["result"] = self.chain.transport.request(asked["method"], *asked["params"])
+        except RpcFailed as error:
+            reply["error"] = {"code": error.number, "message": error.what, "data": "0x" + error.data.hex()}
+        body = json.dumps(reply).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="session")
+def served_chain() -> Iterator[tuple[EmbeddedChain, str]]:
+    """A chain in this process with the contracts deployed, and the URL at which it answers."""
+    chain = embedded()
+    server = HTTPServer(("127.0.0.1", 0), type("Answer", (_Answer,), {"chain": chain}))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield chain, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def connected(keyboard: Keyboard, served_chain: tuple[EmbeddedChain, str]) -> Keyboard:
+    """A keyboard whose commands find a chain, with a funded account called owner."""
+    chain, url = served_chain
+    chain.book.save(keyboard.home / "deployments" / f"{chain.chain_id}.json")
+    keyboard.environment |= {"EXEQUATUR_CHAIN": url, "EXEQUATUR_ACCOUNT": "owner"}
+    fund(chain, keyboard.account("owner").address)
+    return keyboard
 
 
 @pytest.fixture

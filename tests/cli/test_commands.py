@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every command keeps the house rules: --json everywhere, a dry run of every transaction, errors in one form."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from cli.main import app
+
+SENDING = {
+    "policy publish",
+    "policy withdraw",
+    "policy burn",
+    "model register",
+    "model withdraw",
+    "model retire",
+    "model set-broker",
+    "licence grant",
+    "licence accept",
+    "licence authorise",
+    "licence suspend",
+    "licence resume",
+    "licence revoke",
+    "chain deploy",
+}
+NOBODY = "0x" + "00" * 19 + "01"
+UNKNOWN = "0x" + "ab" * 32
+
+
+def commands() -> Iterator[tuple[str, object]]:
+    """Every command by the words that call it."""
+
+    def below(group: TyperGroup, words: tuple[str, ...]) -> Iterator[tuple[str, object]]:
+        for name, command in group.commands.items():
+            if isinstance(command, TyperGroup):
+                yield from below(command, (*words, name))
+            else:
+                yield " ".join((*words, name)), command
+
+    root = get_command(app)
+    assert isinstance(root, TyperGroup)
+    yield from below(root, ())
+
+
+def options(command: object) -> set[str]:
+    return {option for parameter in command.params for option in parameter.opts}  # type: ignore[attr-defined]
+
+
+def test_every_command_speaks_json() -> None:
+    assert not [words for words, command in commands() if "--json" not in options(command)]
+
+
+def test_every_transaction_has_a_dry_run() -> None:
+    assert {words for words, command in commands() if "--dry-run" in options(command)} == SENDING
+
+
+def test_every_command_says_what_it_is_for() -> None:
+    assert not [words for words, command in commands() if not command.help]  # type: ignore[attr-defined]
+
+
+def test_no_option_takes_a_secret() -> None:
+    named = {option for _, command in commands() for option in options(command)}
+    assert not {name for name in named if any(word in name for word in ("pass", "secret", "private", "key"))}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "kind"),
+    [
+        (["policy", "show", "0x12"], 3, "MalformedId"),
+        (["policy", "show", UNKNOWN], 2, "NotConfigured"),
+        (["licence", "show", NOBODY], 6, "UnknownLicence"),
+        (["licence", "accept", NOBODY], 6, "UnknownLicence"),
+        (["licence", "accept", NOBODY, "--dry-run"], 6, "UnknownLicence"),
+        (["model", "show", "nobody"], 6, "UnknownModel"),
+        (["model", "withdraw", "nobody", "--version", "1"], 6, "UnknownModel"),
+        (["model", "seal", "absent.onnx"], 2, "SealRefused"),
+        (["model", "show", UNKNOWN, "--chain", "http://127.0.0.1:1"], 7, "ChainUnavailable"),
+        (["model", "show", UNKNOWN, "--chain", "ftp://x"], 2, "NotConfigured"),
+        (["infer", "http://127.0.0.1:1", "absent.npy"], 2, "FileNotFoundError"),
+        (["infer", "http://127.0.0.1:1", "input.txt"], 3, "MalformedInput"),
+        (["verify", "absent.cbor", "absent.npy"], 2, "FileNotFoundError"),
+        (["audit", "replay", "--events", "absent.jsonl"], 2, "FileNotFoundError"),
+        (["keys", "show", "nobody"], 2, "NotConfigured"),
+        (["keys", "new", "../x"], 2, "NotConfigured"),
+        (["keys", "new", "owner"], 2, "NotConfigured"),
+        (["broker", "run"], 2, "NotConfigured"),
+        (["verifier", "run", "--policy", UNKNOWN], 2, "NotConfigured"),
+        (["verifier", "run", "--policy", UNKNOWN, "--account", "nobody"], 2, "NotConfigured"),
+    ],
+)
+def test_failures_have_a_code_and_a_form(connected, words: list[str], code: int, kind: str) -> None:
+    Path("input.txt").write_text("1")
+    said = connected(*words)
+    assert (said.code, said.out) == (code, ""), said
+    assert said.err.splitlines()[0].startswith("error: ")
+    assert "Traceback" not in said.err
+    said = connected(*words, "--json")
+    error = said.json["error"]
+    assert isinstance(error, dict)
+    assert (said.code, error["code"], error["type"]) == (code, code, kind)
+    assert set(error) == {"code", "type", "what", "where", "hint", "reasons"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said_so"),
+    [
+        (["keys", "new"], "Missing argument"),
+        (["keys", "list", "--frobnicate"], "No such option"),
+        (["frobnicate"], "No such command"),
+        (["policy", "burn", "d"], "--platform or --workload"),
+        (["node", "run", UNKNOWN, NOBODY, "--version", "0"], "version"),
+    ],
+)
+def test_wrong_words_are_usage_errors(keyboard, words: list[str], said_so: str) -> None:
+    said = keyboard(*words)
+    assert (said.code, said.out) == (2, "")
+    assert said_so in said.err
+    as_json = keyboard(*words, "--json")
+    assert as_json.code == 2
+    assert as_json.json["error"]["type"] == "Usage"  # type: ignore[index]
+
+
+def test_without_a_chain_the_error_says_how_to_get_one(keyboard) -> None:
+    said = keyboard("policy", "show", UNKNOWN)
+    assert said.code == 2
+    assert "exequatur chain up" in said.err
+
+
+def test_a_wrong_passphrase_is_a_usage_error(connected) -> None:
+    (connected.home / "passphrase").write_text("hunter2\n")
+    for words in (
+        ["licence", "accept", NOBODY],
+        ["keys", "import", "again", connected.home / "accounts/owner.json"],
+    ):
+        said = connected(*words, "--json")
+        assert (said.code, said.json["error"]["type"]) == (2, "WrongPassphrase")  # type: ignore[index]
+        assert "hunter2" not in said.out + said.err
+
+
+def test_a_dry_run_needs_no_passphrase_and_changes_nothing(connected) -> None:
+    (connected.home / "passphrase").unlink()
+    address = connected.json("keys", "show", "owner")["address"]
+    connected.json("policy", "draft", "p", "--verifier", address)
+    for _ in range(2):
+        said = connected.json("policy", "publish", "policy.toml", "--dry-run")
+        assert (said["dry_run"], said["would_send"]) == (True, "PolicyRegistry.publish")
+        assert said["gas"] > 50_000
+    assert not (connected.home / "store").exists()
+
+
+def test_doing_it_twice_says_so_and_succeeds(connected, small_model: Path) -> None:
+    address = connected.json("keys", "show", "owner")["address"]
+    connected.json("policy", "draft", "p", "--verifier", address)
+    policy = connected.json("policy", "publish", "policy.toml")["policy"]
+    connected.json("model", "seal", small_model, "--out", "sealed")
+    broker = connected.account("broker").address
+    register = ["model", "register", "m", "sealed", "--policy", policy]
+    connected.json(*register)
+    licence = connected.json("licence", "grant", "m", "--licensee", address)["licence"]
+    for words in (
+        ["policy", "publish", "policy.toml"],
+        register,
+        ["model", "set-broker", "m", broker],
+        ["licence", "accept", licence],
+        ["licence", "authorise", licence, UNKNOWN],
+        ["licence", "suspend", licence],
+        ["licence", "resume", licence],
+        ["licence", "revoke", licence],
+        ["policy", "burn", "p", "--platform", UNKNOWN],
+        ["policy", "withdraw", policy, "--verifier", address],
+        ["policy", "withdraw", policy],
+        ["model", "withdraw", "m", "--version", 1],
+        ["model", "retire", "m"],
+    ):
+        connected.json(*words)
+        assert connected.json(*words)["already"] is True, words
+    shown = connected.json("model", "show", "m")
+    assert (shown["broker"], shown["retired"]) == (str(broker), True)
+
+
+def test_keys_are_bound_to_the_registered_version(connected, small_model: Path) -> None:
+    address = connected.json("keys", "show", "owner")["address"]
+    connected.json("policy", "draft", "p", "--verifier", address)
+    policy = connected.json("policy", "publish", "policy.toml")["policy"]
+    sealed = connected.json("model", "seal", small_model, "--out", "sealed")
+    model = connected.json("model", "register", "m", "sealed", "--policy", policy)["model"]
+    (entry,) = connected.json("keys", "list")["models"]
+    assert entry == {"seal_id": sealed["seal_id"], "model": model, "version": 1, "policies": [policy]}
+    said = connected("model", "register", "other", "sealed", "--policy", policy, "--json")
+    assert (said.code, said.json["error"]["type"]) == (2, "EntryRefused")  # type: ignore[index]
+    assert connected("model", "show", "other").code == 6
+    (connected.home / "keys" / f"{sealed['seal_id']}.json").unlink()
+    said = connected("model", "register", "third", "sealed", "--policy", policy, "--json")
+    assert (said.code, said.json["error"]["type"]) == (2, "NoEntry")  # type: ignore[index]

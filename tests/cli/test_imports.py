@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a command loads: help loads nothing heavy, and reading the chain none of the libraries that send."""
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+CLI = Path(__file__).resolve().parents[2] / "cli"
+SENDING = ("web3", "eth_abi", "eth_utils", "eth_account", "onnxruntime")
+HEAVY = (*SENDING, "eth_tester", "cryptography", "numpy", "requests", "fsspec", "coincurve", "rich")
+PROBE = """
+import json, sys
+from cli.main import app
+try:
+    app(sys.argv[1:])
+except SystemExit as end:
+    print(json.dumps([end.code, sorted(sys.modules)]), file=sys.stderr)
+"""
+
+
+def loaded(keyboard, *words: str) -> list[str]:
+    """Modules in a process that ran one command, which must have worked."""
+    said = keyboard.spawn(*words, code=PROBE)
+    code, modules = json.loads(said.stderr.splitlines()[-1])
+    assert code == 0, said
+    return modules
+
+
+@pytest.mark.parametrize(
+    "words", [("--help",), ("--version",), ("model", "register", "--help"), ("demo", "--help")]
+)
+def test_help_loads_nothing_heavy(keyboard, words: tuple[str, ...]) -> None:
+    assert not {*HEAVY, "contracts", "registry", "enclave"} & set(loaded(keyboard, *words))
+
+
+@pytest.fixture
+def published(connected, small_model: Path) -> dict[str, str]:
+    """A policy, a model and a licence on chain."""
+    address = connected.json("keys", "show", "owner")["address"]
+    connected.json("policy", "draft", "p", "--verifier", address)
+    policy = connected.json("policy", "publish", "policy.toml")["policy"]
+    connected.json("model", "seal", small_model)
+    connected.json("model", "register", "m", f"{small_model}.sealed", "--policy", policy)
+    licence = connected.json("licence", "grant", "m", "--licensee", address)["licence"]
+    return {"policy": policy, "licence": licence}
+
+
+def test_show_and_status_load_nothing_that_sends(connected, published: dict[str, str]) -> None:
+    policy, licence = published["policy"], published["licence"]
+    node = ("node", "status", policy, "--policy", policy, "--licence", licence, "--model", "m")
+    commands = [("model", "show", "m"), ("policy", "show", policy), ("licence", "show", licence), node]
+    for words in (*commands, ("keys", "show", "owner"), ("keys", "list")):
+        assert not set(SENDING) & set(loaded(connected, *words)), words
+
+
+def test_command_modules_import_only_typer_and_the_standard_library_at_the_top() -> None:
+    import sys
+
+    allowed = {"typer", "cli", *sys.stdlib_module_names}
+    for path in [*CLI.glob("*.py"), *CLI.glob("owner/*.py"), *CLI.glob("administrator/*.py")]:
+        for node in ast.parse(path.read_text()).body:
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert {name.partition(".")[0] for name in names} <= allowed, path
