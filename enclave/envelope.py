@@ -135,10 +135,11 @@ def open_bundle(raw: bytes, evidence: Digest, reader: ReaderKey) -> Filed:
     """Decrypt as one of the readers; the caller compares the bundle's digest."""
     try:
         wrapped, nonce, body = cbor2.loads(raw)
-        candidates = [bytes(one) for one in wrapped]
+        if {type(part) for part in (nonce, body, *wrapped)} != {bytes}:
+            raise ValueError("a byte string is something else")
     except Exception as error:  # cbor2 and unpacking raise many kinds on hostile input
         raise MalformedEvidence("not a sealed bundle", where=file_name(evidence)) from error
-    for one in candidates:
+    for one in wrapped:
         try:
             key = reader.open(one, _bundle_info(evidence))
             return Filed.decode(AESGCM(key).decrypt(nonce, body, evidence))

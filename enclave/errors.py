@@ -36,6 +36,7 @@ EnclaveError
 │   ├── ReleaseRefused         a key that is not released
 │   ├── ChallengeRefused       evidence for a challenge this verifier does not recognise
 │   ├── EnvelopeError          an envelope or sealed bundle that this key does not open
+│   ├── JournalError           a broker's journal that is none, or is in use
 │   ├── ServiceUnavailable     a verifier, broker or node that does not answer as agreed
 │   └── RefusedRemotely        a refusal that came over HTTP
 ├── GuestError                 what a guest refuses, or fails at
@@ -241,6 +242,12 @@ class EnvelopeError(BrokerError):
     """An envelope or sealed bundle that this key does not open."""
 
     code = ExitCode.NOT_AUTHENTIC
+
+
+class JournalError(BrokerError):
+    """A broker's journal that is none, or that another broker holds."""
+
+    code = ExitCode.USAGE
 
 
 class ServiceUnavailable(BrokerError):

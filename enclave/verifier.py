@@ -132,6 +132,8 @@ class Verifier:
         assigned = self._assigned.get(policy_id)
         if assigned is None:
             raise ChallengeRefused("this verifier does not judge by that policy", where=str(policy_id))
+        if assigned.policy_id(self._chain.chain_id, self._chain.book.policies) != policy_id:
+            raise ChallengeRefused("this verifier's document is not that policy's", where=str(policy_id))
         if self._account.address not in assigned.policy.enforced.verifiers:
             raise ChallengeRefused("the policy does not name this verifier", where=str(self._account.address))
         terms = Policies(self._chain).terms(policy_id)

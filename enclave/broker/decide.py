@@ -30,12 +30,16 @@ class Refusal(Enum):
     EXPIRY = "the verdict expires too soon"
     STATUS = "the release is not at the point where this lease can begin"
     SEATS = "every seat is taken"
+    CREDIT = "the licence has no answers left to give"
     PERMITS = "the contracts do not permit it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """Everything a decision rests on, as of one block; `verdict` is the recorded one, `own` this broker's."""
+    """Everything a decision rests on, as of one block; `verdict` is the recorded one, `own` this broker's.
+
+    `seats` need not go past the first free one; `credit` is what the licence has left, None where it does not say.
+    """
 
     chain_id: int
     registry: Address
@@ -52,6 +56,7 @@ class View:
     permits: Reason
     now: int
     finality_wait: int
+    credit: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +71,7 @@ class Decision:
 def decide(entry: Entry, view: View) -> Decision:
     """The seat, duration and ceiling of this lease; raises `ReleaseRefused` with every reason."""
     refusals = [*_of_keys(entry, view), *_of_evidence(view), *_of_chain(view)]
-    seat = view.state.seat if view.lease else _seat(view)
+    seat = view.state.seat if view.lease else seat_for(view)
     if seat is None:
         refusals.append(Refusal.SEATS)
     if refusals or seat is None:
@@ -80,6 +85,20 @@ def decide(entry: Entry, view: View) -> Decision:
 def holder(subject: Subject, record: Record) -> Half:
     """What a seat remembers of its holder: first half of the digest of policy and platform."""
     return Half(keccak(word(subject.policy_id) + word(record.platform))[:16])
+
+
+def seat_for(view: View) -> int | None:
+    """A free seat, else one that this platform may take over; None while there is neither."""
+    for index, seat in sorted(view.seats.items()):
+        if seat.until <= view.now:
+            return index
+    if view.record.level is Level.NONE:
+        return None
+    mine = holder(view.subject, view.record)
+    for index, seat in sorted(view.seats.items()):
+        if seat.holder == mine and (not seat.taken_over or seat.taken_over + view.terms.lease <= view.now):
+            return index
+    return None
 
 
 def _of_keys(entry: Entry, view: View) -> Iterator[Refusal]:
@@ -114,22 +133,10 @@ def _of_chain(view: View) -> Iterator[Refusal]:
     wanted = Status.LIVE if view.lease else Status.REQUESTED
     if view.state.status is not wanted or view.state.leases != view.lease:
         yield Refusal.STATUS
+    if _ceiling(view) <= view.state.last_counter:
+        yield Refusal.CREDIT
     if view.permits is not Reason.NONE:
         yield Refusal.PERMITS
-
-
-def _seat(view: View) -> int | None:
-    """A free seat, else one that this platform may take over."""
-    for index, seat in sorted(view.seats.items()):
-        if seat.until <= view.now:
-            return index
-    if view.record.level is Level.NONE:
-        return None
-    mine = holder(view.subject, view.record)
-    for index, seat in sorted(view.seats.items()):
-        if seat.holder == mine and (not seat.taken_over or seat.taken_over + view.terms.lease <= view.now):
-            return index
-    return None
 
 
 def _duration(view: View) -> int:
@@ -137,4 +144,7 @@ def _duration(view: View) -> int:
 
 
 def _ceiling(view: View) -> int:
-    return max(view.state.ceiling, view.state.last_counter + view.terms.quota)
+    highest = view.state.last_counter + view.terms.quota
+    if view.credit is not None:
+        highest = min(highest, view.state.ceiling + view.credit)
+    return max(view.state.ceiling, highest)

@@ -14,14 +14,15 @@ from pathlib import Path
 
 from contracts.ids import ZERO_DIGEST, Address, Digest, ModelId, NodeId, PolicyId, ReleaseId
 from contracts.records import Level, Subject, Verdict
+from enclave.errors import JournalError
 
 _SCHEMA = """
 create table if not exists cursor (id integer primary key check (id = 1), number integer not null, hash blob not null);
-create table if not exists verdicts (policy blob, node blob, block integer, fields text not null,
-  primary key (policy, node, block)) without rowid;
+create table if not exists verdicts (policy blob, node blob, block integer, recorded integer not null,
+  fields text not null, primary key (policy, node, block)) without rowid;
 create table if not exists jobs (release blob, lease integer, stage text not null, model blob, version integer,
   policy blob, node blob, block integer, licence blob, rests_on integer not null, grant_ blob, signature blob,
-  envelope blob, mined integer, reasons text not null default '', primary key (release, lease)) without rowid;
+  envelope blob, seat integer, mined integer, reasons text not null default '', primary key (release, lease)) without rowid;
 """
 
 
@@ -37,7 +38,10 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One lease of one release; `rests_on` is the challenge block of its record, `mined` the block of its release."""
+    """One lease of one release; `rests_on` is the challenge block of its record, `mined` the block of its release.
+
+    `reasons` says why it was refused, or what it waits for.
+    """
 
     release: ReleaseId
     lease: int
@@ -47,6 +51,7 @@ class Job:
     grant: bytes = field(default=b"", repr=False)
     signature: bytes = field(default=b"", repr=False)
     envelope: bytes = field(default=b"", repr=False)
+    seat: int = 0
     mined: int = 0
     reasons: str = ""
 
@@ -55,10 +60,14 @@ class Journal:
     """The broker's memory, in one file."""
 
     def __init__(self, path: Path | str) -> None:
-        self._base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._base.executescript(_SCHEMA)
-        self._base.execute("pragma journal_mode = wal")
-        self._base.execute("pragma synchronous = full")
+        try:
+            self._base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._base.execute("pragma journal_mode = wal")
+            self._base.execute("pragma synchronous = full")
+            self._base.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            hint = "one broker, one journal; never throw one away that a broker has used"
+            raise JournalError(str(error), where=str(path), hint=hint) from error
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -80,16 +89,22 @@ class Journal:
         """Remember the last block read."""
         self._base.execute("insert or replace into cursor values (1, ?, ?)", (number, bytes(block_hash)))
 
-    def note_verdict(self, verdict: Verdict) -> None:
+    def note_verdict(self, verdict: Verdict, recorded_at: int) -> None:
         """Keep a recorded verdict, by policy, node and challenge block."""
-        row = (bytes(verdict.policy_id), bytes(verdict.node_id), verdict.block_number, _line(verdict))
-        self._base.execute("insert or replace into verdicts values (?, ?, ?, ?)", row)
+        key = (bytes(verdict.policy_id), bytes(verdict.node_id), verdict.block_number)
+        row = (*key, recorded_at, _line(verdict))
+        self._base.execute("insert or replace into verdicts values (?, ?, ?, ?, ?)", row)
 
-    def verdict(self, policy: PolicyId, node: NodeId, block: int) -> Verdict | None:
-        """The verdict recorded for a challenge block."""
-        query = "select fields from verdicts where policy = ? and node = ? and block = ?"
+    def verdict(self, policy: PolicyId, node: NodeId, block: int) -> tuple[Verdict, int] | None:
+        """The verdict recorded for a challenge block, and when it was."""
+        query = "select fields, recorded from verdicts where policy = ? and node = ? and block = ?"
         row = self._base.execute(query, (bytes(policy), bytes(node), block)).fetchone()
-        return None if row is None else _verdict(row[0])
+        return None if row is None else (_verdict(row[0]), row[1])
+
+    def newest(self, policy: PolicyId, node: NodeId) -> int:
+        """Challenge block of the newest verdict read, or zero."""
+        query = "select max(block) from verdicts where policy = ? and node = ?"
+        return self._base.execute(query, (bytes(policy), bytes(node))).fetchone()[0] or 0
 
     def add(self, job: Job) -> None:
         """Begin a lease; one that is known stays as it is."""
@@ -110,13 +125,14 @@ class Journal:
     def update(self, job: Job) -> None:
         """Remember how far a lease is."""
         self._base.execute(
-            "update jobs set stage = ?, grant_ = ?, signature = ?, envelope = ?, mined = ?, reasons = ?, rests_on = ?"
+            "update jobs set stage = ?, grant_ = ?, signature = ?, envelope = ?, seat = ?, mined = ?, reasons = ?, rests_on = ?"
             " where release = ? and lease = ?",
             (
                 job.stage.value,
                 job.grant,
                 job.signature,
                 job.envelope,
+                job.seat,
                 job.mined,
                 job.reasons,
                 job.rests_on,
@@ -135,10 +151,9 @@ class Journal:
         return list(self._select("where stage in ('seen', 'decided', 'mined') order by rests_on, lease"))
 
     def of_node(self, policy: PolicyId, node: NodeId) -> list[Job]:
-        """Every lease of a node under a policy, the latest first."""
-        return list(
-            self._select("where policy = ? and node = ? order by lease desc", bytes(policy), bytes(node))
-        )
+        """The latest lease of each release of a node under a policy."""
+        found = self._select("where policy = ? and node = ? order by lease", bytes(policy), bytes(node))
+        return list({job.release: job for job in found}.values())
 
     def jobs(self) -> list[Job]:
         """Every lease, for status."""
@@ -152,7 +167,7 @@ class Journal:
         columns = (
             "release, lease, stage, model, version, policy, node, block, licence, rests_on, grant_, signature"
         )
-        query = f"select {columns}, envelope, mined, reasons from jobs {where}"  # noqa: S608 - fixed text
+        query = f"select {columns}, envelope, seat, mined, reasons from jobs {where}"  # noqa: S608 - fixed text
         for r in self._base.execute(query, values).fetchall():
             yield Job(
                 release=ReleaseId(r[0]),
@@ -170,8 +185,9 @@ class Journal:
                 grant=r[10] or b"",
                 signature=r[11] or b"",
                 envelope=r[12] or b"",
-                mined=r[13] or 0,
-                reasons=r[14],
+                seat=r[13] or 0,
+                mined=r[14] or 0,
+                reasons=r[15],
             )
 
 

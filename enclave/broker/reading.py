@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The broker's eyes on the chain: new requests and records into the journal, and the view a decision rests on."""
 
-from contracts.ids import Digest, ModelId, PolicyId, ReleaseId
-from contracts.records import Reason, Status, Subject, Verdict, Version
+from dataclasses import dataclass, replace
+
+from contracts.ids import ZERO_DIGEST, Address, Digest, ModelId, PolicyId, ReleaseId
+from contracts.records import Reason, Seat, Status, Subject, Verdict, Version
 from enclave.broker.decide import Refusal, View
 from enclave.broker.journal import Job, Journal, Stage
 from enclave.errors import ReleaseRefused
@@ -10,13 +12,25 @@ from registry.attestations import Attestations, read_verdict
 from registry.chain.chain import Chain
 from registry.chain.reads import Words
 from registry.chain.view import Block, Event
-from registry.errors import Reorganised
+from registry.errors import Reorganised, Reverted
+from registry.licences import Licences
 from registry.models import Models
 from registry.policies import Policies
 from registry.releases import Releases, read_subject
 
 _PAGE = 500  # blocks read at once
 _REWIND = 64  # blocks read again after a reorganisation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leased:
+    """A lease as its event says; `rests_on` is the challenge block of the record that counted then."""
+
+    mined: int
+    rests_on: int
+    until: int
+    ceiling: int
+    envelope: Digest
 
 
 class Reading:
@@ -36,6 +50,7 @@ class Reading:
         self._models = Models(chain)
         self._terms = Policies(chain)
         self._attestations = Attestations(chain)
+        self._licences = Licences(chain)
         self.releases = Releases(chain)
 
     def step(self) -> bool:
@@ -75,36 +90,49 @@ class Reading:
         record = self._attestations.record_of(subject.policy_id, subject.node_id, at=head)
         if record is None:
             raise ReleaseRefused([Refusal.SUPERSEDED.name])
-        count = self.releases.seats(subject.licence)
         return View(
             chain_id=self._chain.chain_id,
             registry=self._chain.book.models,
             subject=subject,
             lease=job.lease,
             release=job.release,
-            version=self.version(subject),
-            terms=self._terms.terms(subject.policy_id),
+            version=self._models.version(subject.model_id, subject.version, at=head),
+            terms=self._terms.terms(subject.policy_id, at=head),
             record=record,
             verdict=verdict,
             own=own,
             state=self.releases.state(job.release, at=head),
-            seats={index: self.releases.seat(subject.licence, index) for index in range(count)},
+            seats={} if job.lease else self._seats(subject.licence, head),
             permits=self.permits(subject, head.timestamp, head),
             now=head.timestamp,
             finality_wait=self._chain.book.finality_wait,
+            credit=self._credit(subject.licence, head),
         )
 
-    def recorded_in(self, release: ReleaseId, lease: int, envelope: Digest, *, since: int) -> int | None:
-        """The block whose event records this lease, with this envelope when it is the first."""
-        book = self._chain.book
-        for event in self._chain.events(since, self._chain.head().number, addresses=(book.releases,)):
-            if event.args.get("release") != release:
-                continue
-            if event.name == "KeyReleased" and lease == 0 and event.args["envelopeDigest"] == envelope:
-                return event.block.number
-            if event.name == "LeaseRenewed" and event.args["lease"] == lease:
-                return event.block.number
+    def leased(self, job: Job) -> Leased | None:
+        """What the chain says of a lease, once it was recorded there."""
+        if self.releases.state(job.release).leases <= job.lease:
+            return None
+        book, head = self._chain.book, self._chain.head()
+        for event in self._chain.events(job.rests_on, head.number, addresses=(book.releases,)):
+            if event.args.get("release") == job.release and (found := _leased(event, job)):
+                return found
         return None
+
+    def _seats(self, licence: Address, head: Block) -> dict[int, Seat]:
+        """The licence's seats up to the first free one."""
+        seats: dict[int, Seat] = {}
+        for index in range(self.releases.seats(licence, at=head)):
+            seats[index] = self.releases.seat(licence, index, at=head)
+            if seats[index].until <= head.timestamp:
+                break
+        return seats
+
+    def _credit(self, licence: Address, head: Block) -> int | None:
+        try:
+            return self._licences.remaining(licence, at=head)
+        except Reverted:
+            return None  # a licence that does not count answers this way
 
     def _next(self) -> int:
         cursor = self._journal.cursor()
@@ -122,29 +150,34 @@ class Reading:
         words = Words(event.args)
         match event.name:
             case "Recorded":
-                self._note_verdict(read_verdict(words.struct("verdict")))
+                self._note_verdict(read_verdict(words.struct("verdict")), event.block.timestamp)
             case "KeyRequested":
                 self._note_request(words.id("release", ReleaseId), read_subject(words.struct("subject")))
 
-    def _note_verdict(self, verdict: Verdict) -> None:
+    def _note_verdict(self, verdict: Verdict, recorded_at: int) -> None:
         if verdict.policy_id not in self._policies:
             return
-        self._journal.note_verdict(verdict)
-        earlier = self._journal.of_node(verdict.policy_id, verdict.node_id)
-        if not earlier or earlier[0].stage is not Stage.FINAL or earlier[0].rests_on >= verdict.block_number:
-            return
-        last = earlier[0]
+        self._journal.note_verdict(verdict, recorded_at)
+        for last in self._journal.of_node(verdict.policy_id, verdict.node_id):
+            if last.rests_on < verdict.block_number:
+                self._note_renewal(last, verdict.block_number)
+
+    def _note_renewal(self, last: Job, rests_on: int) -> None:
+        """Begin the next lease of a live release, or begin one again that came to nothing on an older record."""
         state = self.releases.state(last.release)
-        if state.status is Status.LIVE and state.leases == last.lease + 1:
-            self._journal.add(
-                Job(
-                    release=last.release,
-                    lease=last.lease + 1,
-                    stage=Stage.SEEN,
-                    subject=last.subject,
-                    rests_on=verdict.block_number,
-                )
+        if state.status is not Status.LIVE:
+            return
+        if state.leases == last.lease + 1:
+            again = Job(
+                release=last.release,
+                lease=state.leases,
+                stage=Stage.SEEN,
+                subject=last.subject,
+                rests_on=rests_on,
             )
+            self._journal.add(again)
+        elif state.leases == last.lease and last.stage in (Stage.SEEN, Stage.REFUSED):
+            self._journal.update(replace(last, stage=Stage.SEEN, rests_on=rests_on, reasons=""))
 
     def _note_request(self, release: ReleaseId, subject: Subject) -> None:
         if (subject.model_id, subject.version) in self._served:
@@ -152,3 +185,21 @@ class Reading:
             self._journal.add(
                 Job(release=release, lease=0, stage=Stage.SEEN, subject=subject, rests_on=rests_on)
             )
+
+
+def _leased(event: Event, job: Job) -> Leased | None:
+    words = Words(event.args)
+    match event.name:
+        case "KeyReleased" if job.lease == 0:
+            rests_on, envelope = job.subject.block_number, words.id("envelopeDigest", Digest)
+        case "LeaseRenewed" if words.int("lease") == job.lease:
+            rests_on, envelope = words.int("blockNumber"), ZERO_DIGEST
+        case _:
+            return None
+    return Leased(
+        mined=event.block.number,
+        rests_on=rests_on,
+        until=words.int("until"),
+        ceiling=words.int("ceiling"),
+        envelope=envelope,
+    )

@@ -3,6 +3,7 @@
 
 Each lease walks seen -> decided -> mined -> final, one journal entry at a time, so that a broker that was killed
 anywhere goes on where it was: what was decided is sent again as it was decided, and the contract takes it once.
+A renewal counts on chain for the record that is newest then, so its grant is drawn up for the record that its event names.
 """
 
 import logging
@@ -10,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from contracts.errors import ExequaturError, ExitCode
 from contracts.ids import ModelId, PolicyId, ReleaseId
-from contracts.records import Reason, Verdict
-from enclave.broker.decide import Decision, Refusal, View, decide
+from contracts.records import Finality, Reason, Verdict
+from enclave.broker.decide import Decision, Refusal, View, decide, seat_for
 from enclave.broker.journal import NO_ENVELOPE, Job, Journal, Stage
-from enclave.broker.reading import Reading
+from enclave.broker.reading import Leased, Reading
 from enclave.envelope import ReaderKey, envelope_digest, file_name, open_bundle, wrap
-from enclave.errors import EnclaveError, ReleaseRefused
+from enclave.errors import EntryRefused, ReleaseRefused
 from enclave.evidence.bundle import Bundle
 from enclave.judging import Assigned, judge
 from enclave.keystore import Entry
@@ -28,6 +30,7 @@ from registry.store import Store
 
 _log = logging.getLogger("exequatur.broker")
 _TRANSIENT = frozenset({Refusal.SEATS.name})
+_NO_EVIDENCE = "EVIDENCE_MISSING"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +69,25 @@ class Broker:
         self._store = store
         self._reader = reader
         self._journal = journal
+        for policy_id, one in self._assigned.items():
+            if one.policy_id(chain.chain_id, chain.book.policies) != policy_id:
+                raise EntryRefused("the document is not this policy's", where=str(policy_id))
         self._reading = Reading(chain, journal, frozenset(self._entries), frozenset(self._assigned))
 
     def step(self) -> bool:
         """Read what is new on chain and move every open lease one stage on; False when nothing moved."""
         moved = self._reading.step()
+        away: ExequaturError | None = None
         for job in self._journal.open_jobs():
-            moved = self._advance(job) or moved
+            try:
+                moved = self._advance(job) or moved
+            except ExequaturError as error:  # one lease must not hold up the others
+                if error.code is ExitCode.UNAVAILABLE:
+                    away = away or error
+                else:
+                    moved = self._refuse(job, error.reasons or (type(error).__name__,))
+        if away is not None:
+            raise away
         return moved
 
     def handover(self, release: ReleaseId, lease: int) -> Handover | None:
@@ -97,23 +112,23 @@ class Broker:
         return False
 
     def _decide(self, job: Job) -> bool:
-        entry = self._entries[(job.subject.model_id, job.subject.version)]
+        if job.lease and (leased := self._reading.leased(job)):
+            return self._redraw(job, leased)  # it was sent, and forgotten in favour of a newer record
         try:
             view, bundle = self._view(job)
-        except (EnclaveError, BlobMissing) as error:
-            return self._refuse(job, error.reasons or (type(error).__name__,))
-        try:
-            decision = decide(entry, view)
+            decision = decide(self._entry(job), view)
+        except BlobMissing:
+            return self._wait(job, _NO_EVIDENCE)
         except ReleaseRefused as error:
-            if set(error.reasons) <= _TRANSIENT and view.now < view.verdict.expiry:
-                return False  # the request stays open, and lapses with its record
-            return self._refuse(job, error.reasons)
-        self._journal.update(self._drawn_up(job, entry, view, decision, bundle))
+            if set(error.reasons) <= _TRANSIENT:
+                return self._wait(job, *error.reasons)
+            raise
+        self._journal.update(self._drawn_up(job, view.own, decision, bundle))
         return True
 
-    def _drawn_up(self, job: Job, entry: Entry, view: View, decision: Decision, bundle: Bundle) -> Job:
+    def _drawn_up(self, job: Job, verdict: Verdict, decision: Decision, bundle: Bundle) -> Job:
         """The lease with its grant signed and its envelope sealed, before anything is sent."""
-        subject = job.subject
+        subject, entry = job.subject, self._entry(job)
         plain = Grant(
             chain_id=self._chain.chain_id,
             release_log=self._chain.book.releases,
@@ -121,9 +136,9 @@ class Broker:
             lease=job.lease,
             model_id=subject.model_id,
             version=subject.version,
-            seal_id=view.version.seal_id,
+            seal_id=entry.seal_id,
             node_id=subject.node_id,
-            lease_nonce=view.own.lease_nonce,
+            lease_nonce=verdict.lease_nonce,
             licence=subject.licence,
             duration=decision.duration,
             ceiling=decision.ceiling,
@@ -131,79 +146,136 @@ class Broker:
         )
         envelope = b"" if job.lease else wrap(plain, bundle.keys.hpke, entry.data_key)
         grant = plain if job.lease else replace(plain, envelope=envelope_digest(envelope))
-        signature = Account.from_key(entry.grant_key).sign_typed(grant.digest())
-        seat = str(decision.seat)
         return replace(
             job,
             stage=Stage.DECIDED,
             grant=grant.encode(),
-            signature=signature,
+            signature=Account.from_key(entry.grant_key).sign_typed(grant.digest()),
             envelope=envelope,
-            reasons=seat,
+            seat=decision.seat,
+            reasons="",
         )
 
     def _send(self, job: Job) -> bool:
-        if (mined := self._mined_in(job)) is None:
+        leased = self._leased(job)
+        if leased is None:
+            newest = self._journal.newest(job.subject.policy_id, job.subject.node_id)
+            if job.lease and newest > job.rests_on:
+                self._journal.update(replace(job, stage=Stage.SEEN, rests_on=newest))
+                return True
             try:
-                mined = self._transact(job)
+                self._transact(job)
             except Reverted as error:
-                if (mined := self._mined_in(job)) is None:
-                    return self._refuse(job, (error.error,))
-        self._journal.update(replace(job, stage=Stage.MINED, mined=mined))
+                if self._leased(job) is None:
+                    return self._reverted(job, error)
+            leased = self._leased(job)
+        if leased is None:
+            return False
+        self._journal.update(replace(job, stage=Stage.MINED, mined=leased.mined))
         return True
 
-    def _transact(self, job: Job) -> int:
-        grant = Grant.decode(job.grant)
-        releases = self._reading.releases
+    def _transact(self, job: Job) -> None:
+        grant, subject = Grant.decode(job.grant), job.subject
+        releases, limits = self._reading.releases, (grant.duration, grant.ceiling)
         if job.lease:
-            return releases.renew(self._account, job.subject, grant.duration, grant.ceiling).block.number
-        seat = int(job.reasons)
-        mined = releases.release(
-            self._account, job.subject, seat, grant.duration, grant.ceiling, grant.envelope
-        )
-        return mined.block.number
+            releases.renew(self._account, subject, *limits)
+        else:
+            releases.release(self._account, subject, job.seat, *limits, grant.envelope)
 
-    def _mined_in(self, job: Job) -> int | None:
-        """The block in which this very lease was recorded, if it was: a broker may die between sending and noting."""
-        state = self._reading.releases.state(job.release)
-        if state.leases <= job.lease:
+    def _reverted(self, job: Job, error: Reverted) -> bool:
+        """Another seat when somebody was faster; else the end of it."""
+        if error.error != "SeatTaken":
+            return self._refuse(job, (_named(error),))
+        view, _ = self._view(job)
+        seat = seat_for(view)
+        if seat is None or seat == job.seat:
+            return self._wait(job, Refusal.SEATS.name)
+        self._journal.update(replace(job, seat=seat, reasons=""))
+        return True
+
+    def _leased(self, job: Job) -> Leased | None:
+        """This lease on chain, if it is there: a broker may die between sending and noting."""
+        leased = self._reading.leased(job)
+        if leased is None or leased.envelope != Grant.decode(job.grant).envelope:
             return None
-        wanted = Grant.decode(job.grant).envelope
-        return self._reading.recorded_in(job.release, job.lease, wanted, since=job.rests_on)
+        return leased
 
     def _finish(self, job: Job) -> bool:
-        level = self._reading.version(job.subject).finality
-        head = self._chain.head(level)
-        if (mined := self._mined_in(job)) is None:
+        leased = self._leased(job)
+        if leased is None:
             self._journal.update(replace(job, stage=Stage.DECIDED))  # reorganised away: send it again
             return True
-        if head.number < mined:
+        if leased.rests_on != job.rests_on:
+            return self._redraw(job, leased)
+        level = self._reading.version(job.subject).finality
+        deep = self._chain.head(level)
+        if deep.number < leased.mined:
             return False
-        reason = self._reading.permits(job.subject, head.timestamp, head)
-        if reason is not Reason.NONE:
-            return self._refuse(job, (f"{Refusal.PERMITS.name}_{reason.name}",))
-        self._journal.update(replace(job, stage=Stage.FINAL, mined=mined))
+        for block in (deep, self._chain.head(Finality.SEEN)):  # what was revoked since counts as well
+            reason = self._reading.permits(job.subject, block.timestamp, block)
+            if reason is not Reason.NONE:
+                return self._refuse(job, (f"{Refusal.PERMITS.name}_{reason.name}",))
+        self._journal.update(replace(job, stage=Stage.FINAL, mined=leased.mined))
         _log.info("lease %d of release %s is final", job.lease, job.release)
         return True
+
+    def _redraw(self, job: Job, leased: Leased) -> bool:
+        """Judge the record that a renewal came to rest on, and draw up the grant that its event allows."""
+        known = self._journal.verdict(job.subject.policy_id, job.subject.node_id, leased.rests_on)
+        if known is None:
+            return False  # not read yet
+        verdict, recorded_at = known
+        bundle, own = self._judged(verdict, self._assigned[job.subject.policy_id])
+        if own != verdict:
+            raise ReleaseRefused([Refusal.VERDICT.name])
+        decision = Decision(seat=job.seat, duration=leased.until - recorded_at, ceiling=leased.ceiling)
+        drawn = self._drawn_up(job, own, decision, bundle)
+        self._journal.update(replace(drawn, stage=Stage.MINED, mined=leased.mined, rests_on=leased.rests_on))
+        return True
+
+    def _wait(self, job: Job, *reasons: str) -> bool:
+        """Leave a lease as it is: it lapses with its record."""
+        known = self._journal.verdict(job.subject.policy_id, job.subject.node_id, job.rests_on)
+        if known is None or self._chain.head().timestamp >= known[0].expiry:
+            return self._refuse(job, reasons)
+        if job.reasons != (waiting := ", ".join(reasons)):
+            _log.warning("lease %d of release %s waits: %s", job.lease, job.release, waiting)
+            self._journal.update(replace(job, reasons=waiting))
+        return False
 
     def _refuse(self, job: Job, reasons: tuple[str, ...]) -> bool:
         _log.warning("lease %d of release %s is refused: %s", job.lease, job.release, ", ".join(reasons))
         self._journal.update(replace(job, stage=Stage.REFUSED, envelope=b"", reasons=", ".join(reasons)))
         return True
 
+    def _entry(self, job: Job) -> Entry:
+        return self._entries[(job.subject.model_id, job.subject.version)]
+
     def _view(self, job: Job) -> tuple[View, Bundle]:
         subject = job.subject
-        verdict = self._journal.verdict(subject.policy_id, subject.node_id, job.rests_on)
+        known = self._journal.verdict(subject.policy_id, subject.node_id, job.rests_on)
         assigned = self._assigned.get(subject.policy_id)
-        if verdict is None or assigned is None:
+        if known is None or assigned is None:
             raise ReleaseRefused([Refusal.UNPINNED.name if assigned is None else Refusal.SUPERSEDED.name])
-        bundle, own = self._judged(verdict, assigned)
-        return self._reading.view(job, verdict, own), bundle
+        bundle, own = self._judged(known[0], assigned)
+        return self._reading.view(job, known[0], own), bundle
 
     def _judged(self, verdict: Verdict, assigned: Assigned) -> tuple[Bundle, Verdict]:
+        """The evidence behind a recorded verdict, and what this broker finds in it."""
         raw = self._store.get_named(file_name(verdict.evidence))
         bundle = Bundle.decode(open_bundle(raw, verdict.evidence, self._reader).bundle)
-        block = self._chain.block(bundle.challenge.block_number)
-        if block.hash != bundle.challenge.block_hash or bundle.digest() != verdict.evidence:
+        named = bundle.challenge.block_number, bundle.challenge.block_hash
+        if bundle.digest() != verdict.evidence or named != (verdict.block_number, verdict.block_hash):
+            raise ReleaseRefused([Refusal.VERDICT.name])
+        block = self._chain.block(verdict.block_number)
+        if block.hash != verdict.block_hash:
             raise ReleaseRefused([Refusal.VERDICT.name])
         return bundle, judge(bundle, assigned, verdict.policy_id, block_time=block.timestamp).verdict()
+
+
+def _named(error: Reverted) -> str:
+    """A contract's refusal in the words of ours."""
+    reason = error.values.get("reason")
+    if error.error == "Refused" and isinstance(reason, int):
+        return f"{Refusal.PERMITS.name}_{Reason(reason).name}"
+    return error.error
