@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everybody on one embedded chain: owner, licensee, three verifiers, a broker, a store, and a sealed model."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -95,34 +94,10 @@ class World:
         policy_id, _ = Policies(chain).publish(owner, policy.enforced, policy.document_digest)
         (folder / "job").mkdir()
         job = Job.make(folder / "job")
-        name = store.put_file(job.sealed.path)
-        model_id, _ = Models(chain).register(
-            owner,
-            "shift",
-            seal_id=job.sealed.seal_id,
-            policy=policy_id,
-            finality=Finality.SAFE,
-            uri=f"sha256/{name.hex()}",
-            broker=broker_account.address,
-        )
-        licence = _licence(chain, owner, operator, model_id, terms)
+        model_id = _registered(chain, owner, job, store, policy_id, broker_account)
         assigned = {policy_id: Assigned(policy=policy, controller=owner.address, salt=SALT)}
-        entry = Entry(
-            seal_id=job.sealed.seal_id,
-            bound=Binding(chain_id=chain.chain_id, registry=chain.book.models, model_id=model_id, version=1),
-            policies=(policy_id,),
-            data_key=job.data_key,
-            grant_key=job.grant_key,
-        )
-        broker = Broker(
-            chain,
-            broker_account,
-            {(model_id, 1): entry},
-            assigned,
-            store,
-            reader,
-            Journal(folder / "journal.sqlite"),
-        )
+        entries = {(model_id, 1): _entry(chain, job, model_id, policy_id)}
+        journal = Journal(folder / "journal.sqlite")
         return cls(
             folder=folder,
             chain=chain,
@@ -130,12 +105,12 @@ class World:
             operator=operator,
             verifiers=verifiers,
             appraisers=[Verifier(chain, account, assigned, store) for account in verifiers],
-            broker=broker,
+            broker=Broker(chain, broker_account, entries, assigned, store, reader, journal),
             store=store,
             policy=policy,
             policy_id=policy_id,
             model_id=model_id,
-            licence=licence,
+            licence=_licence(chain, owner, operator, model_id, terms),
             job=job,
         )
 
@@ -208,6 +183,33 @@ def _policy(
     )
 
 
+def _registered(
+    chain: EmbeddedChain, owner: Account, job: Job, store: Store, policy: PolicyId, broker: Account
+) -> ModelId:
+    name = store.put_file(job.sealed.path)
+    model, _ = Models(chain).register(
+        owner,
+        "shift",
+        seal_id=job.sealed.seal_id,
+        policy=policy,
+        finality=Finality.SAFE,
+        uri=f"sha256/{name.hex()}",
+        broker=broker.address,
+    )
+    return model
+
+
+def _entry(chain: EmbeddedChain, job: Job, model: ModelId, policy: PolicyId) -> Entry:
+    bound = Binding(chain_id=chain.chain_id, registry=chain.book.models, model_id=model, version=1)
+    return Entry(
+        seal_id=job.sealed.seal_id,
+        bound=bound,
+        policies=(policy,),
+        data_key=job.data_key,
+        grant_key=job.grant_key,
+    )
+
+
 def _licence(
     chain: EmbeddedChain, owner: Account, licensee: Account, model: ModelId, terms: Terms
 ) -> Address:
@@ -225,11 +227,3 @@ def _licence(
     licences.grant(owner, licence, model, 1, licensee.address)
     licences.accept(licensee, licence)
     return licence
-
-
-def eventually(condition: object, seconds: float = 5.0) -> None:
-    """Wait until `condition()` holds."""
-    end = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end
-        time.sleep(0.02)

@@ -22,7 +22,7 @@ def guest() -> Iterator[Guest]:
     guest.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def waiting() -> Iterator[Guest]:
     """A guest that tests share because none of them gets it to accept a grant."""
     guest = Guest.start(ATTESTER)
@@ -30,7 +30,7 @@ def waiting() -> Iterator[Guest]:
     guest.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def serving(job: Job) -> Iterator[Guest]:
     """A guest that tests share because none of them ends it."""
     guest = Guest.start(ATTESTER)

@@ -60,30 +60,23 @@ def ask(node: Node) -> Receipt:
 
 
 def test_a_node_gets_its_key_and_serves_and_settles(kept: World) -> None:
-    node = kept.node()
+    """And the verifier that judges otherwise is outvoted and named."""
+    first, second, third = kept.appraisers
+    assert isinstance(third, Verifier)
+    node = kept.node([first, Contrary(third, kept.verifiers[2], kept.chain), second])
     with pytest.raises(NotServing):
         answer(node, question(1, 2, 3, 4))
     kept.settle(node)
     assert node.phase is Phase.SERVE
+    assert node.outvoted == (kept.verifiers[2].address,)
     assert [ask(node).counter, ask(node).counter] == [1, 2]
     subject, releases = node.subject, Releases(kept.chain)
     assert subject is not None
-    release = subject.release(releases.domain)
     node.close()
-    state = releases.state(release)
+    state = releases.state(subject.release(releases.domain))
     assert (state.status, state.last_counter) == (Status.SETTLED, 2)
     assert node.phase is Phase.ENDED
     assert Licences(kept.chain).remaining(kept.licence) == 10_000 - 2
-
-
-def test_a_verifier_that_judges_otherwise_is_outvoted_and_named(kept: World) -> None:
-    first, second, third = kept.appraisers
-    assert isinstance(third, Verifier)
-    contrary = Contrary(third, kept.verifiers[2], kept.chain)
-    node = kept.node([first, contrary, second])
-    kept.settle(node)
-    assert node.phase is Phase.SERVE
-    assert node.outvoted == (kept.verifiers[2].address,)
 
 
 def test_too_few_verifiers_record_nothing(kept: World) -> None:
@@ -110,7 +103,7 @@ def test_a_refusing_verifier_says_why(kept: World) -> None:
     assert "not today" in refused.value.hint
 
 
-def test_a_lease_is_renewed_from_its_half_on(kept: World) -> None:
+def test_a_lease_is_renewed_from_its_half_on_and_a_lapsed_node_is_replaced(kept: World) -> None:
     clock = Clock()
     node = kept.node(clock=clock)
     kept.settle(node)
@@ -126,17 +119,11 @@ def test_a_lease_is_renewed_from_its_half_on(kept: World) -> None:
     assert subject is not None
     state = releases.state(subject.release(releases.domain))
     assert (state.leases, state.last_counter) == (2, 3)
-
-
-def test_a_node_whose_lease_runs_out_becomes_another(kept: World) -> None:
-    clock = Clock()
-    node = kept.node(clock=clock)
-    kept.settle(node)
-    before = node.node_id
-    clock.now = 700
+    before, clock.now = node.node_id, 2_000
     kept.settle(node)
     assert node.phase is Phase.SERVE
     assert node.node_id != before
+    assert releases.state(subject.release(releases.domain)).status is Status.SETTLED
 
 
 def test_a_killed_guest_is_replaced_by_another_node(kept: World) -> None:
@@ -274,3 +261,18 @@ def test_a_verdict_about_another_bundle_is_no_vote(kept: World) -> None:
     assert node.life is not None
     with pytest.raises(NoQuorum):
         node._record(node.life)
+
+
+def test_a_renewal_that_fails_costs_nothing_of_the_lease(kept: World) -> None:
+    clock = Clock()
+    node = kept.node(clock=clock)
+    kept.settle(node)
+    quorum, node._recorder._appraisers = node._recorder._appraisers, ()
+    clock.now = 310
+    assert not node.step()
+    assert ask(node).lease == 0
+    node._recorder._appraisers = quorum
+    assert not node.step()
+    clock.now = 400
+    kept.settle(node)
+    assert node.lease == 1
