@@ -15,13 +15,14 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 
 import pytest
+
 from registry.chain.anvil import anvil
 from registry.chain.dev import DevChain, fund
 from registry.chain.embedded import embedded
 from registry.signing import Account
 
 KINDS = ("embedded", pytest.param("anvil", marks=pytest.mark.anvil))
-_BLOCK_TIME = 0.1
+_BLOCK_TIME = 0.05
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from registry.models import Models
 from registry.policies import Policies, burn_domain
 from registry.releases import Releases
 from registry.signing import Account
-
 from tests.fakes.chains import funded
 
 LEASE = 3_600
@@ -125,14 +124,12 @@ class Scene:
     def record(self, guest: Guest, *, policy: PolicyId | None = None, **changes: object) -> Mined:
         """Record a verdict; `changes` are fields that differ from an honest one's."""
         self.chain.mine()
-        verdict = replace(self.verdict(guest, policy=policy), **changes)
+        verdict = replace(self.verdict(guest, policy=policy), **changes)  # type: ignore[arg-type]
         return self.attestations.record(self.licensee, verdict, self.signatures(verdict))
 
     def request(self, guest: Guest) -> ReleaseId:
         """Ask for the key, as the licensee."""
-        return self.releases.request(
-            self.licensee, self.model, 1, self.policy, guest.node, self.licence
-        )[0]
+        return self.releases.request(self.licensee, self.model, 1, self.policy, guest.node, self.licence)[0]
 
     def subject(self, guest: Guest) -> Subject:
         """What a release of this guest is for, resting on its record of now."""
@@ -207,7 +204,13 @@ def scene(chain: DevChain, *, verifiers: int = 3, threshold: int = 2) -> Scene:
 def licensed(chain: DevChain, owner: Account, licensee: Account, model: ModelId, **terms: int) -> Address:
     """A term licence of a model, granted and accepted; `terms` are fields of its draft."""
     start = chain.head().timestamp
-    numbers = {"lowest_version": 1, "start": start, "end": start + 100 * LEASE, "seats": SEATS, "answers": 10_000}
+    numbers = {
+        "lowest_version": 1,
+        "start": start,
+        "end": start + 100 * LEASE,
+        "seats": SEATS,
+        "answers": 10_000,
+    }
     draft = TermDraft(model_id=model, text=digest(), **{**numbers, **terms})
     licences = Licences(chain)
     licence = licences.deploy_term(owner, draft)

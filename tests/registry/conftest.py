@@ -4,8 +4,8 @@
 from collections.abc import Iterator
 
 import pytest
-from registry.chain.dev import DevChain
 
+from registry.chain.dev import DevChain
 from tests.fakes.chains import KINDS, fresh
 from tests.fakes.scenes import Scene, scene
 

@@ -5,7 +5,6 @@ from contracts.digests import keccak
 from contracts.ids import ZERO_ADDRESS, Digest
 from contracts.records import Finality, Level, Reason, Status
 from enclave.statements import NodeGrant, Stopped, Usage
-
 from tests.fakes.scenes import DOMAIN, LEASE, QUOTA, SEATS, Guest, Scene, digest, half
 
 
@@ -13,7 +12,9 @@ def test_ids_are_what_the_contracts_compute(story: Scene) -> None:
     chain, owner = story.chain, story.owner.address
     assert story.model == story.models.model_id(owner, "bearing")
     assert story.policy == story.policies.policy_id(owner, story.enforced, story.document)
-    (told,) = chain.call(chain.book.policies, "PolicyRegistry", "burnDomainOf", owner, DOMAIN.encode().ljust(32, b"\0"))
+    (told,) = chain.call(
+        chain.book.policies, "PolicyRegistry", "burnDomainOf", owner, DOMAIN.encode().ljust(32, b"\0")
+    )
     assert told == story.enforced.burn_domain
 
 
@@ -50,9 +51,7 @@ def test_record_keeps_the_verdict(story: Scene) -> None:
 
 def test_digest_of_a_verdict_is_the_contracts(story: Scene) -> None:
     verdict = story.verdict(Guest())
-    told = story.chain.call(
-        story.chain.book.attestations, "AttestationLog", "digestOf", verdict.words()
-    )
+    told = story.chain.call(story.chain.book.attestations, "AttestationLog", "digestOf", verdict.words())
     assert told == (verdict.digest(story.attestations.domain),)
 
 
@@ -76,7 +75,9 @@ def test_a_release_from_request_to_settlement(story: Scene) -> None:
     story.releases.renew(story.broker, subject, LEASE, 150)
     assert story.releases.state(release).leases == 2
 
-    usage = Usage(release=release, seal_id=story.seal, first_counter=1, last_counter=7, root=digest(), last=True)
+    usage = Usage(
+        release=release, seal_id=story.seal, first_counter=1, last_counter=7, root=digest(), last=True
+    )
     signature = guest.account.sign_typed(usage.digest(story.releases.domain))
     words = (release, story.seal, 1, 7, usage.root, True)
     story.releases.anchor_usage(story.stranger, subject, words, guest.keys, signature)
@@ -139,7 +140,12 @@ def test_models_change_hands_and_versions(story: Scene) -> None:
     models.accept(heir, story.model)
     models.retire(heir, story.model)
     model = models.model(story.model)
-    assert (model.owner, model.broker, model.lowest_served, model.retired) == (heir.address, heir.address, 2, True)
+    assert (model.owner, model.broker, model.lowest_served, model.retired) == (
+        heir.address,
+        heir.address,
+        2,
+        True,
+    )
 
 
 def test_licences_change_hands_and_stop(story: Scene) -> None:
