@@ -3,6 +3,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -32,12 +33,25 @@ def node(world: World) -> Node:
     return node
 
 
-@pytest.fixture(scope="module")
-def client(node: Node) -> Iterator[NodeClient]:
+@contextmanager
+def listening(node: Node) -> Iterator[NodeClient]:
     server = create_server(node_application(node), host="127.0.0.1", port=0, threads=2)
-    threading.Thread(target=server.run, daemon=True).start()
+
+    def run() -> None:
+        with suppress(OSError):  # the listener is closed under it
+            server.run()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
     yield NodeClient(f"http://127.0.0.1:{server.effective_port}", timeout=10)
     server.close()
+    thread.join(timeout=5)
+
+
+@pytest.fixture(scope="module")
+def client(node: Node) -> Iterator[NodeClient]:
+    with listening(node) as client:
+        yield client
 
 
 def history(world: World) -> History:
@@ -115,12 +129,9 @@ def test_a_wrong_input_is_refused_with_its_reason(client: NodeClient) -> None:
 
 def test_a_node_that_does_not_serve_says_so(world: World, client: NodeClient) -> None:
     idle = world.node()
-    server = create_server(node_application(idle), host="127.0.0.1", port=0, threads=1)
-    threading.Thread(target=server.run, daemon=True).start()
-    away = NodeClient(f"http://127.0.0.1:{server.effective_port}", timeout=5)
-    for ask in (away.presence, lambda: away.infer(b"")):
-        with pytest.raises(ServiceUnavailable):
-            ask()
-    server.close()
+    with listening(idle) as away:
+        for ask in (away.presence, lambda: away.infer(b"")):
+            with pytest.raises(ServiceUnavailable):
+                ask()
     with pytest.raises(ServiceUnavailable):
         away.presence()
