@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cli.output import start_logs
+from cli.output import note, start_logs
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-_LONGEST_PAUSE = 30.0
+_LONGEST_PAUSE, _GLANCE = 30.0, 0.2
 
 
 def stop_on_signals() -> threading.Event:
@@ -53,6 +53,19 @@ def run(step: Callable[[], bool], stop: threading.Event, *, pause: float) -> Non
         else:
             wait = pause
         stop.wait(wait)
+
+
+def tell_changes(state: Callable[[], str], stop: threading.Event) -> None:
+    """Say what a role is doing whenever that changes, from a thread beside it."""
+
+    def watch() -> None:
+        said = ""
+        while not stop.wait(_GLANCE):
+            if (now := state()) != said:
+                said = now
+                note(said)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def run(
     """
     with reporting(as_json):
         from cli.administrator.assignment import open_node
-        from cli.running import serving, stop_on_signals
+        from cli.running import serving, stop_on_signals, tell_changes
         from cli.session import session
         from contracts.ids import Address
         from enclave.node.front import node_application
@@ -57,6 +57,7 @@ def run(
         with serving(node_application(node), listen) as address:
             show({"listening": address, "model": opened.model_id(model), "version": version}, as_json)
             note("working; stop it with Ctrl-C")
+            tell_changes(lambda: f"node {node.node_id or '-'}: {node.phase.value}", stop)
             node.run(stop)
         if node.ended_because and not stop.is_set():
             note(f"ended: {node.ended_because}")
