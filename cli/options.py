@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+VERIFIER, BROKER, NODE = "127.0.0.1:8601", "127.0.0.1:8701", "127.0.0.1:8801"
+VERIFIER_URL, BROKER_URL = f"http://{VERIFIER}", f"http://{BROKER}"
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Chain = Annotated[
     str, typer.Option("--chain", help="Node to speak to: http(s)://, ws(s):// or an IPC socket.")

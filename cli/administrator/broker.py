@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import AccountName, Chain, Json, StoreUrl, group
+from cli.options import BROKER, AccountName, Chain, Json, StoreUrl, group
 from cli.output import note, reporting, show
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _PAUSE = 1.0
 
 @app.command()
 def run(
-    listen: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1:8701",
+    listen: Annotated[str, typer.Option(help="Address to listen at.")] = BROKER,
     chain: Chain = "",
     store: StoreUrl = "",
     account: AccountName = "",

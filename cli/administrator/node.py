@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.options import (
+    NODE,
     AccountName,
     Chain,
     Json,
@@ -32,7 +33,7 @@ def run(
     ek_chain: Annotated[
         list[Path] | None, typer.Option(help="Certificate above the TPM's EK (DER), root last; repeat.")
     ] = None,
-    listen: Annotated[str, typer.Option(help="Address to answer users at.")] = "127.0.0.1:8801",
+    listen: Annotated[str, typer.Option(help="Address to answer users at.")] = NODE,
     chain: Chain = "",
     store: StoreUrl = "",
     account: AccountName = "",

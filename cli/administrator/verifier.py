@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import AccountName, Chain, Json, StoreUrl, group
+from cli.options import VERIFIER, AccountName, Chain, Json, StoreUrl, group
 from cli.output import note, reporting, show
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _KEY = "enroller.pem"
 @app.command()
 def run(
     policy: Annotated[list[str], typer.Option(help="Policy id to judge by; repeat.")],
-    listen: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1:8601",
+    listen: Annotated[str, typer.Option(help="Address to listen at.")] = VERIFIER,
     chain: Chain = "",
     store: StoreUrl = "",
     account: AccountName = "",

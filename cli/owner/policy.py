@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import AccountName, Chain, DryRun, Json, StoreUrl, group
+from cli.options import BROKER_URL, VERIFIER_URL, AccountName, Chain, DryRun, Json, StoreUrl, group
 from cli.output import reporting, show
 
 if TYPE_CHECKING:
@@ -35,8 +35,10 @@ def draft(
     ] = None,
     reader: Annotated[list[Path] | None, typer.Option(help="File from `broker reader-key`; repeat.")] = None,
     enroller: Annotated[list[str] | None, typer.Option(help="Enroller's key, hex; repeat.")] = None,
-    verifier_url: Annotated[list[str] | None, typer.Option(help="Where a verifier listens; repeat.")] = None,
-    broker_url: Annotated[str, typer.Option(help="Where the broker hands over keys.")] = "",
+    verifier_url: Annotated[
+        list[str] | None, typer.Option(help="Where a verifier listens; repeat. This machine if left out.")
+    ] = None,
+    broker_url: Annotated[str, typer.Option(help="Where the broker hands over keys.")] = BROKER_URL,
     chain: Chain = "",
     account: AccountName = "",
     as_json: Json = False,
@@ -63,7 +65,7 @@ def draft(
             readers=[path.read_text("ascii").strip() for path in reader or ()],
             workloads=workload or installed_workload(kind),
             enrollers=enroller or (),
-            verifier_urls=verifier_url or (),
+            verifier_urls=verifier_url or (VERIFIER_URL,),
             broker_url=broker_url,
         )
         written = text(made)
