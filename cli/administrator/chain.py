@@ -31,14 +31,15 @@ def up(
     """Start a development chain on this machine (anvil); it keeps its state between runs."""
     with reporting(as_json):
         from cli.running import stop_on_signals
+        from cli.session import session
         from registry.chain.anvil import down
         from registry.chain.anvil import up as start
-        from registry.chain.book import home
 
-        stop, folder = stop_on_signals(), home() / "chain"
+        stop, home = stop_on_signals(), session().home
+        folder = home / "chain"
         socket = folder / "anvil.ipc"
         process = _detached(folder, port) if detach else start(socket, state=folder / "state.json", port=port)
-        _remember(home() / "config.toml", socket)
+        _remember(home / "config.toml", socket)
         show({"chain": socket, "http": f"http://127.0.0.1:{port}", "process": process.pid}, as_json)
         if detach:
             return

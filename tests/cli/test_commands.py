@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
@@ -83,6 +84,14 @@ def test_no_option_takes_a_secret() -> None:
         (["infer", "http://127.0.0.1:1", "input.txt"], 3, "MalformedInput"),
         (["verify", "absent.cbor", "absent.npy"], 2, "FileNotFoundError"),
         (["audit", "replay", "--events", "absent.jsonl"], 2, "FileNotFoundError"),
+        (["verify", "empty", "input.npy"], 3, "MalformedStatement"),
+        (["audit", "replay", "--events", "garbage"], 3, "MalformedEvents"),
+        (["policy", "publish", "garbage"], 3, "MalformedPolicy"),
+        (["policy", "publish", "empty"], 3, "MalformedPolicy"),
+        (["model", "register", "m", "empty", "--policy", UNKNOWN], 3, "MalformedSeal"),
+        (["model", "register", "m", "garbage", "--policy", UNKNOWN], 3, "MalformedSeal"),
+        (["model", "seal", "garbage.onnx"], 3, "MalformedModel"),
+        (["keys", "import", "other", "garbage"], 3, "MalformedAccount"),
         (["keys", "show", "nobody"], 2, "NotConfigured"),
         (["keys", "new", "../x"], 2, "NotConfigured"),
         (["keys", "new", "owner"], 2, "NotConfigured"),
@@ -92,7 +101,15 @@ def test_no_option_takes_a_secret() -> None:
     ],
 )
 def test_failures_have_a_code_and_a_form(connected, words: list[str], code: int, kind: str) -> None:
-    Path("input.txt").write_text("1")
+    for name, content in {
+        "input.txt": "1",
+        "empty": "",
+        "garbage": "{" * 5_000,
+        "garbage.onnx": "?" * 99,
+    }.items():
+        Path(name).write_text(content)
+    np.save("input.npy", np.ones(1, np.float32))
+    before = sorted(Path().rglob("*"))
     said = connected(*words)
     assert (said.code, said.out) == (code, ""), said
     assert said.err.splitlines()[0].startswith("error: ")
@@ -102,6 +119,7 @@ def test_failures_have_a_code_and_a_form(connected, words: list[str], code: int,
     assert isinstance(error, dict)
     assert (said.code, error["code"], error["type"]) == (code, code, kind)
     assert set(error) == {"code", "type", "what", "where", "hint", "reasons"}
+    assert sorted(Path().rglob("*")) == before
 
 
 @pytest.mark.parametrize(
@@ -195,3 +213,18 @@ def test_keys_are_bound_to_the_registered_version(connected, small_model: Path) 
     (connected.home / "keys" / f"{sealed['seal_id']}.json").unlink()
     said = connected("model", "register", "third", "sealed", "--policy", policy, "--json")
     assert (said.code, said.json["error"]["type"]) == (2, "NoEntry")  # type: ignore[index]
+
+
+def test_settings_that_do_not_parse_name_their_file(keyboard) -> None:
+    (keyboard.home / "config.toml").write_text("chain = ")
+    for words in (["policy", "show", UNKNOWN], ["chain", "up"], ["keys", "list"]):
+        said = keyboard(*words)
+        assert said.code == 2
+        assert "config.toml" in said.err
+
+
+def test_logs_are_asked_for_before_the_command(connected) -> None:
+    said = connected.spawn("--log-json", "-v", "model", "show", UNKNOWN)
+    assert said.returncode == 6
+    assert "Traceback" in said.stderr
+    assert said.stderr.splitlines()[-1].startswith("error: ModelRegistry: UnknownModel")
