@@ -50,11 +50,11 @@ def command(
     return [*parts, "--state", str(state)] if state else parts
 
 
-def up(ipc: Path, *, state: Path, port: int = 8545) -> "subprocess.Popen[bytes]":
+def up(ipc: Path, *, state: Path, port: int = 8545, block_time: float = 1) -> "subprocess.Popen[bytes]":
     """Start a node that keeps its state in a file, and wait until it answers; stop it with SIGTERM."""
     state.parent.mkdir(parents=True, exist_ok=True)
     ipc.parent.mkdir(parents=True, exist_ok=True)
-    return _start(command(ipc, state=state, port=port), ipc)
+    return _start(command(ipc, state=state, port=port, block_time=block_time), ipc)
 
 
 def down(process: "subprocess.Popen[bytes]") -> None:

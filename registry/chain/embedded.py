@@ -64,7 +64,7 @@ class EmbeddedTransport:
     def request(self, method: str, *params: Json) -> Json:
         """Answer as a node would."""
         from eth.exceptions import PyEVMError
-        from eth_tester.exceptions import TransactionFailed, ValidationError
+        from eth_tester.exceptions import SnapshotNotFound, TransactionFailed, ValidationError
         from eth_utils.exceptions import ValidationError as InvalidTransaction
 
         if method not in self._methods:
@@ -72,8 +72,21 @@ class EmbeddedTransport:
         with self._lock:
             try:
                 return self._methods[method](*params)
-            except (PyEVMError, TransactionFailed, ValidationError, InvalidTransaction) as error:
+            except (
+                PyEVMError,
+                SnapshotNotFound,
+                TransactionFailed,
+                ValidationError,
+                InvalidTransaction,
+            ) as error:
                 raise RpcFailed(f"{method}: {error}", where=self.target) from error
+
+    def gas_of(self, call: Mapping[str, Json], limit: int) -> int:
+        """Gas that the code behind a call uses at the head, without what a transaction pays before."""
+        with self._lock:
+            ran = self._run(call, None, limit)
+            _output(ran)
+            return int(ran.get_gas_used())
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -132,12 +145,13 @@ class EmbeddedTransport:
 
     def _estimate(self, call: Json) -> Json:
         asked = table(call)
-        _output(self._run(asked, None, _BLOCK_GAS))
-        return hex(
-            least_gas(
-                octets(asked.get("data", "0x")), "to" not in asked, lambda gas: self._run(asked, None, gas)
-            )
-        )
+        ran = self._run(asked, None, _BLOCK_GAS)
+        made, data = _output(ran), octets(asked.get("data", "0x"))
+
+        def enough(gas: int) -> bool:
+            return not self._run(asked, None, gas).is_error
+
+        return hex(least_gas(data, "to" not in asked, ran.get_gas_used(), made, enough))
 
     def _send(self, call: Json) -> Json:
         asked = table(call)

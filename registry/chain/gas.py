@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much gas a transaction needs, when the EVM is ours to run: what it costs before any code, and a search."""
+"""How much gas a transaction needs, when the EVM is ours to run: what it costs before any code, and whether that suffices."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from eth.abc import ComputationAPI
 
 _BASE = 21_000
 _ZERO, _NONZERO = 4, 16
 _FLOOR_ZERO, _FLOOR_NONZERO = 10, 40  # EIP-7623
 _CREATION = 32_000
 _CODE_WORD, _CODE_BYTE = 2, 200
-_STEPS = 24
+_STIPEND = 110_000
 
 
 def before_code(data: bytes, creation: bool) -> tuple[int, int]:
@@ -25,18 +21,12 @@ def before_code(data: bytes, creation: bool) -> tuple[int, int]:
     return paid, _BASE + zeros * _FLOOR_ZERO + others * _FLOOR_NONZERO
 
 
-def least_gas(data: bytes, creation: bool, run: Callable[[int], "ComputationAPI"]) -> int:
-    """Nearly the lowest gas limit that succeeds; the caller knows that a high one does.
+def least_gas(data: bytes, creation: bool, used: int, made: bytes, enough: Callable[[int], bool]) -> int:
+    """A gas limit that succeeds, for code that was seen to use `used` with plenty and to return `made`.
 
-    A call that checks how much gas is left needs more than it uses, hence the search.
+    A call that checks how much gas is left needs more than it uses: then the stipend is added.
     """
     base, floor = before_code(data, creation)
-    used = run(1 << 24).get_gas_used()
-    limit = used
-    for _ in range(_STEPS):
-        made = run(limit)
-        if not made.is_error:
-            break
-        limit += max(limit // 8, 2_000)
-    deposit = _CODE_BYTE * len(made.output) if creation else 0
+    deposit = _CODE_BYTE * len(made) if creation else 0
+    limit = used if enough(used) else used + _STIPEND
     return max(base + limit + deposit, floor)

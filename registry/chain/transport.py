@@ -9,11 +9,15 @@ import json
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from registry.errors import ChainUnavailable, NotConfigured, RpcFailed
+
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
 
 Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 
@@ -161,9 +165,8 @@ def _whole(text: bytearray) -> bool:
 
 class _WebSocket:
     def __init__(self, url: str) -> None:
-        from websockets.sync.client import ClientConnection
-
         self._url = url
+        self._open: ExitStack | None = None
         self._connection: ClientConnection | None = None
 
     def exchange(self, body: bytes) -> bytes:
@@ -172,16 +175,18 @@ class _WebSocket:
 
         try:
             if self._connection is None:
-                self._connection = connect(self._url, open_timeout=TIMEOUT, max_size=_LARGEST)
+                self._open = ExitStack()
+                opening = connect(self._url, open_timeout=TIMEOUT, max_size=_LARGEST)
+                self._connection = self._open.enter_context(opening)
             self._connection.send(body.decode())
             return self._connection.recv(TIMEOUT, decode=False)
         except WebSocketException as error:
             raise EOFError(str(error)) from error
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._open is not None:
+            self._open.close()
+        self._open = self._connection = None
 
 
 def open_transport(target: str) -> JsonRpc:
