@@ -121,7 +121,8 @@ def _of_evidence(view: View) -> Iterator[Refusal]:
     subject, verdict = view.subject, view.verdict
     if view.own != verdict or (verdict.policy_id, verdict.node_id) != (subject.policy_id, subject.node_id):
         yield Refusal.VERDICT
-    if view.record.block_number != verdict.block_number:
+    renewed = view.lease > 0 and view.record.block_number <= view.state.block_number
+    if renewed or view.record.block_number != verdict.block_number:
         yield Refusal.SUPERSEDED
 
 

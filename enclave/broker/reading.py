@@ -119,6 +119,11 @@ class Reading:
                 return found
         return None
 
+    def pending(self, job: Job) -> bool:
+        """Whether a lease is still to begin by the newest block, whatever a node says of transactions to come."""
+        state = self.releases.state(job.release)
+        return state.status is (Status.LIVE if job.lease else Status.REQUESTED) and state.leases == job.lease
+
     def _seats(self, licence: Address, head: Block) -> dict[int, Seat]:
         """The licence's seats up to the first free one."""
         seats: dict[int, Seat] = {}

@@ -30,7 +30,8 @@ from registry.store import Store
 
 _log = logging.getLogger("exequatur.broker")
 _TRANSIENT = frozenset({Refusal.SEATS.name})
-_NO_EVIDENCE = "EVIDENCE_MISSING"
+_NO_EVIDENCE, _SENT = "EVIDENCE_MISSING", "TRANSACTION_PENDING"
+_OVERTAKEN = frozenset({"WrongStatus", "NoNewerRecord"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +184,9 @@ class Broker:
             releases.release(self._account, subject, job.seat, *limits, grant.envelope)
 
     def _reverted(self, job: Job, error: Reverted) -> bool:
-        """Another seat when somebody was faster; else the end of it."""
+        """Another seat when somebody was faster, patience with our own transaction, else the end of it."""
+        if error.error in _OVERTAKEN and self._reading.pending(job):
+            return self._wait(job, _SENT)
         if error.error != "SeatTaken":
             return self._refuse(job, (_named(error),))
         view, _ = self._view(job)
