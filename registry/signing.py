@@ -14,6 +14,7 @@ from typing import Self, TypeAlias
 from coincurve import PrivateKey, PublicKey
 
 from contracts.digests import keccak
+from contracts.documents import parse_json
 from contracts.ids import Address, Digest
 from registry.errors import MalformedAccount, WrongPassphrase
 
@@ -71,7 +72,7 @@ class Account:
         from eth_account import Account as EthAccount
 
         try:
-            sealed = json.loads(path.read_text("utf-8"))
+            sealed = parse_json(path.read_text("utf-8"))
         except FileNotFoundError as error:
             hint = "make one with `exequatur keys new`"
             raise MalformedAccount("no such account file", where=str(path), hint=hint) from error

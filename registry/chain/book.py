@@ -64,6 +64,8 @@ class AddressBook:
         """Read `encode()`; raises `MalformedBook`."""
         try:
             value = parse_json(text)
+            if not isinstance(value, dict):
+                raise ValueError("not an object")
             contracts = {name: value["contracts"][name] for name in _FIELDS}
             return cls(
                 chain_id=_whole(value["chainId"]),

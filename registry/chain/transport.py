@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
+from contracts.documents import parse_json
 from registry.errors import ChainUnavailable, NotConfigured, RpcFailed
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class JsonRpc:
             body = {"jsonrpc": "2.0", "id": self._last, "method": method, "params": list(params)}
             try:
                 raw = self._exchange(json.dumps(body).encode())
-                reply = json.loads(raw)
+                reply = parse_json(raw)
             except (OSError, EOFError, ValueError, http.client.HTTPException) as error:
                 self._close()
                 raise self._unavailable(f"no answer: {str(error) or type(error).__name__}") from error
@@ -157,7 +158,7 @@ class _Ipc:
 
 def _whole(text: bytearray) -> bool:
     try:  # IPC has no framing: an answer ends where its JSON does
-        json.loads(text)
+        parse_json(bytes(text))
     except ValueError:
         return False
     return True
