@@ -16,7 +16,7 @@ from coincurve import PrivateKey, PublicKey
 from contracts.digests import keccak
 from contracts.documents import parse_json
 from contracts.ids import Address, Digest
-from registry.errors import MalformedAccount, WrongPassphrase
+from registry.errors import MalformedAccount, NotConfigured, WrongPassphrase
 
 _Rlp: TypeAlias = "bytes | list[_Rlp]"
 
@@ -75,7 +75,7 @@ class Account:
             sealed = parse_json(path.read_text("utf-8"))
         except FileNotFoundError as error:
             hint = "make one with `exequatur keys new`"
-            raise MalformedAccount("no such account file", where=str(path), hint=hint) from error
+            raise NotConfigured("no such account file", where=str(path), hint=hint) from error
         except (OSError, ValueError) as error:
             raise MalformedAccount("not a keystore file", where=str(path)) from error
         try:
