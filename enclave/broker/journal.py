@@ -16,14 +16,19 @@ from contracts.ids import ZERO_DIGEST, Address, Digest, ModelId, NodeId, PolicyI
 from contracts.records import Level, Subject, Verdict
 from enclave.errors import JournalError
 
-_SCHEMA = """
+_VERSION = 1
+_SCHEMA = f"""
+begin;
+pragma user_version = {_VERSION};
 create table if not exists cursor (id integer primary key check (id = 1), number integer not null, hash blob not null);
 create table if not exists verdicts (policy blob, node blob, block integer, recorded integer not null,
   fields text not null, primary key (policy, node, block)) without rowid;
 create table if not exists jobs (release blob, lease integer, stage text not null, model blob, version integer,
   policy blob, node blob, block integer, licence blob, rests_on integer not null, grant_ blob, signature blob,
   envelope blob, seat integer, mined integer, reasons text not null default '', primary key (release, lease)) without rowid;
+commit;
 """
+_HINT = "one broker, one journal; never throw one away that a broker has used"
 
 
 class Stage(Enum):
@@ -64,10 +69,13 @@ class Journal:
             self._base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._base.execute("pragma journal_mode = wal")
             self._base.execute("pragma synchronous = full")
+            (version,) = self._base.execute("pragma user_version").fetchone()
+            (used,) = self._base.execute("select count(*) from sqlite_master").fetchone()
+            if used and version != _VERSION:
+                raise JournalError("another version's, or another program's", where=str(path), hint=_HINT)
             self._base.executescript(_SCHEMA)
         except sqlite3.Error as error:
-            hint = "one broker, one journal; never throw one away that a broker has used"
-            raise JournalError(str(error), where=str(path), hint=hint) from error
+            raise JournalError(str(error), where=str(path), hint=_HINT) from error
 
     @contextmanager
     def together(self) -> Iterator[None]:
