@@ -136,11 +136,11 @@ def fetch(
 
 def _refusal(answer: requests.Response, url: str) -> ExequaturError:
     try:
-        error = answer.json()["error"]
-        what, hint, reasons = str(error["what"]), str(error["hint"]), [str(one) for one in error["reasons"]]
-    except (ValueError, KeyError, TypeError):
+        error = _table(_object(answer.content)["error"])
+        what, hint, reasons = str(error["what"]), str(error["hint"]), _texts(error["reasons"])
+    except (MalformedMessage, KeyError):
         return ServiceUnavailable(f"status {answer.status_code}", where=url)
-    if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+    if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return ServiceUnavailable(what, where=url, hint=hint)
     return RefusedRemotely(what, reasons, where=url, hint=hint)
 
@@ -175,9 +175,19 @@ def _object(body: bytes | None) -> dict[str, object]:
         value = parse_json(body or b"")
     except ValueError as error:
         raise MalformedMessage("not JSON", where="body") from error
+    return _table(value)
+
+
+def _table(value: object) -> dict[str, object]:
     if not isinstance(value, dict):
         raise MalformedMessage("not a JSON object", where="body")
     return value
+
+
+def _texts(value: object) -> list[str]:
+    if not isinstance(value, list):
+        raise MalformedMessage("not a JSON array", where="body")
+    return [str(one) for one in value]
 
 
 def _hex(value: dict[str, object], name: str) -> bytes:
