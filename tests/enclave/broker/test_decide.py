@@ -268,8 +268,7 @@ _HELD = st.builds(
 def test_no_decision_gives_away_what_is_not_its_own(seats: dict[int, Seat], credit: int | None) -> None:
     try:
         decision = decide(ENTRY, replace(GOOD, seats=seats, credit=credit))
-    except ReleaseRefused as refused:
-        assert set(refused.reasons) <= {"SEATS", "CREDIT"}
+    except ReleaseRefused:
         return
     seat = seats[decision.seat]
     assert seat.until <= NOW or seat.holder == MINE

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The broker's memory: everything comes back as it was, from another process's file too, and half a page never."""
 
+import sqlite3
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,7 +85,7 @@ def test_what_is_written_is_there_without_a_goodbye(path: Path) -> None:
 def test_a_page_is_remembered_whole_or_not_at_all(path: Path) -> None:
     journal = Journal(path)
     journal.move(1, Digest(bytes(32)))
-    with pytest.raises(KeyboardInterrupt), journal.together():
+    with suppress(KeyboardInterrupt), journal.together():
         journal.note_verdict(VERDICT, 1)
         journal.add(SEEN)
         journal.move(2, Digest(bytes(32)))
@@ -158,3 +160,29 @@ def test_a_journal_nobody_may_write_is_named(tmp_path: Path) -> None:
     with pytest.raises(JournalError) as failed:
         Journal(tmp_path / "no such folder" / "journal.sqlite")
     assert "no such folder" in failed.value.where
+
+
+def test_another_program_s_database_is_not_a_journal(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as base:
+        base.execute("create table notes (text)")
+    with pytest.raises(JournalError, match="another"):
+        Journal(path)
+    with closing(sqlite3.connect(path)) as base:
+        assert base.execute("select name from sqlite_master").fetchall() == [("notes",)]
+
+
+def test_a_journal_of_another_version_is_refused_untouched(path: Path) -> None:
+    journal = Journal(path)
+    journal.add(SEEN)
+    journal.close()
+    with closing(sqlite3.connect(path)) as base:
+        base.execute("pragma user_version = 2")
+    with pytest.raises(JournalError) as failed:
+        Journal(path)
+    assert failed.value.where == str(path)
+    assert "never throw one away" in failed.value.hint
+    with closing(sqlite3.connect(path)) as base:
+        base.execute("pragma user_version = 1")
+    again = Journal(path)
+    assert again.jobs() == [SEEN]
+    again.close()
