@@ -16,13 +16,15 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 _BLOCK = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+_BETWEEN = re.compile(r"\s(?:&&|\|\||[|;&])(?:\s|$)")
 _INLINE = re.compile(r"`(exequatur [a-z][^`]*)`")
 
 
 def _commands(text: str) -> Iterator[str]:
     """Every command of the shell blocks, and every `exequatur ...` between backticks."""
     for block in _BLOCK.findall(text):
-        yield from block.replace("\\\n", " ").splitlines()
+        for line in block.replace("\\\n", " ").splitlines():
+            yield from _BETWEEN.split(line)
     yield from _INLINE.findall(text)
 
 

@@ -134,7 +134,7 @@ def test_no_core_is_dumped_and_no_privilege_comes_back(run: Run) -> None:
 def test_no_plain_weight_file_is_mapped(run: Run) -> None:
     maps = Path(f"/proc/{run.guest.process_id}/maps").read_text()
     backed = {line.split(None, 5)[5] for line in maps.splitlines() if len(line.split(None, 5)) == 6}
-    files = [path for path in backed if not path.startswith(sys.prefix)]  # libraries, wherever they are installed
+    files = [path for path in backed if not path.startswith(sys.prefix)]  # not installed libraries
     assert not [path for path in files if path.startswith(("/dev/shm", "/memfd", "/tmp"))]
 
 
