@@ -7,17 +7,24 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 import {IAttestationLog} from "contracts/interfaces/IAttestationLog.sol";
 import {IPolicyRegistry} from "contracts/interfaces/IPolicyRegistry.sol";
+import {RecordSlot, pack} from "contracts/RecordSlot.sol";
+import {TermsSlot} from "contracts/TermsSlot.sol";
 
 /// @title Verdicts accepted on chain, by whom, until when.
 contract AttestationLog is IAttestationLog, EIP712 {
     bytes32 private constant _VERDICT_TYPE = keccak256(
         "Verdict(bytes32 policyId,bytes32 nodeId,bytes32 leaseNonce,bytes32 evidence,bytes32 workload,bytes32 platform,uint8 level,uint32 kinds,uint16 place,uint40 blockNumber,bytes32 blockHash,uint40 asOf,uint40 expiry)"
     );
-    uint8 private constant _WITHDRAWN = 1;
+
+    struct Kept {
+        RecordSlot slot;
+        bytes16 workload;
+        bytes16 platform;
+    }
 
     IPolicyRegistry public immutable POLICIES;
 
-    mapping(bytes32 policyId => mapping(bytes32 nodeId => Record)) private _records;
+    mapping(bytes32 policyId => mapping(bytes32 nodeId => Kept)) private _records;
 
     constructor(IPolicyRegistry policies) EIP712("Exequatur", "1") {
         POLICIES = policies;
@@ -25,53 +32,42 @@ contract AttestationLog is IAttestationLog, EIP712 {
 
     /// @inheritdoc IAttestationLog
     function record(Verdict calldata verdict, bytes[] calldata signatures) external {
-        IPolicyRegistry.Terms memory terms = POLICIES.termsOf(verdict.policyId);
-        if (!terms.published || terms.withdrawn) revert PolicyNotInForce(verdict.policyId);
-        Record storage slot = _records[verdict.policyId][verdict.nodeId];
-        if (slot.flags & _WITHDRAWN != 0) revert NodeIsWithdrawn(verdict.policyId, verdict.nodeId);
-        _requireFresh(verdict, terms, slot.blockNumber);
-        _requireNotTakenBack(verdict);
+        TermsSlot terms = _requireRuling(verdict);
+        Kept storage kept = _records[verdict.policyId][verdict.nodeId];
+        RecordSlot before = kept.slot;
+        if (before.withdrawn()) revert NodeIsWithdrawn(verdict.policyId, verdict.nodeId);
+        _requireFresh(verdict, terms, before.blockNumber());
         uint32 signers = _signers(verdict, signatures, terms);
-        _records[verdict.policyId][verdict.nodeId] = Record({
-            asOf: verdict.asOf,
-            expiry: verdict.expiry,
-            recordedAt: uint40(block.timestamp),
-            blockNumber: verdict.blockNumber,
-            level: verdict.level,
-            kinds: verdict.kinds,
-            place: verdict.place,
-            signers: signers,
-            flags: 0,
-            workload: bytes16(verdict.workload),
-            platform: bytes16(verdict.platform)
-        });
+        kept.slot = pack(verdict, signers);
+        (kept.workload, kept.platform) = (bytes16(verdict.workload), bytes16(verdict.platform));
         emit Recorded(verdict.policyId, verdict.nodeId, verdict.evidence, verdict, signers);
     }
 
     /// @inheritdoc IAttestationLog
     function withdraw(bytes32 policyId, bytes32 nodeId) external {
         if (POLICIES.controllerOf(policyId) != msg.sender) revert NotController(policyId, msg.sender);
-        Record storage slot = _records[policyId][nodeId];
-        if (slot.flags & _WITHDRAWN != 0) revert NodeIsWithdrawn(policyId, nodeId);
-        slot.flags |= _WITHDRAWN;
+        Kept storage kept = _records[policyId][nodeId];
+        if (kept.slot.withdrawn()) revert NodeIsWithdrawn(policyId, nodeId);
+        kept.slot = kept.slot.withdraw();
         emit NodeWithdrawn(policyId, nodeId);
     }
 
     /// @inheritdoc IAttestationLog
-    function recordOf(bytes32 policyId, bytes32 nodeId) external view returns (Record memory) {
-        return _records[policyId][nodeId];
+    function recordOf(bytes32 policyId, bytes32 nodeId) public view returns (Record memory) {
+        Kept storage kept = _records[policyId][nodeId];
+        return kept.slot.unpack(kept.workload, kept.platform);
     }
 
     /// @inheritdoc IAttestationLog
     function standing(bytes32 policyId, bytes32 nodeId, uint40 when) external view returns (Standing) {
-        IPolicyRegistry.Terms memory terms = POLICIES.termsOf(policyId);
-        if (!terms.published || terms.withdrawn) return Standing.PolicyNotInForce;
-        Record memory kept = _records[policyId][nodeId];
+        Record memory kept = recordOf(policyId, nodeId);
+        (uint256 word, bool recalled, bool burnt) = POLICIES.rulingOf(policyId, kept.workload, kept.platform);
+        TermsSlot terms = TermsSlot.wrap(word);
+        if (!terms.inForce()) return Standing.PolicyNotInForce;
         if (kept.recordedAt == 0) return Standing.NoRecord;
-        if (kept.flags & _WITHDRAWN != 0) return Standing.Withdrawn;
+        if (kept.flags != 0) return Standing.Withdrawn;
         if (when >= kept.expiry) return Standing.Expired;
-        if (_count(kept.signers & ~terms.withdrawnVerifiers) < terms.threshold) return Standing.TooFewVerifiers;
-        (bool recalled, bool burnt) = POLICIES.takenBack(policyId, kept.workload, kept.platform);
+        if (_count(kept.signers & ~terms.withdrawnVerifiers()) < terms.threshold()) return Standing.TooFewVerifiers;
         if (recalled) return Standing.WorkloadRecalled;
         return burnt ? Standing.PlatformBurnt : Standing.Live;
     }
@@ -81,7 +77,7 @@ contract AttestationLog is IAttestationLog, EIP712 {
         return _hashTypedDataV4(keccak256(abi.encode(_VERDICT_TYPE, verdict)));
     }
 
-    function _requireFresh(Verdict calldata verdict, IPolicyRegistry.Terms memory terms, uint40 recorded)
+    function _requireFresh(Verdict calldata verdict, TermsSlot terms, uint40 recorded)
         private
         view
     {
@@ -92,34 +88,36 @@ contract AttestationLog is IAttestationLog, EIP712 {
         if (verdict.blockNumber <= recorded) revert BlockNotHigher(recorded, verdict.blockNumber);
         uint40 current = uint40(block.timestamp);
         if (verdict.asOf > current) revert AsOfAhead(verdict.asOf, current);
-        if (current - verdict.asOf > terms.challengeAge) {
-            revert ChallengeTooOld(verdict.asOf, current, terms.challengeAge);
+        if (current - verdict.asOf > terms.challengeAge()) {
+            revert ChallengeTooOld(verdict.asOf, current, terms.challengeAge());
         }
-        uint40 cap = verdict.asOf + terms.maximumAge;
+        uint40 cap = verdict.asOf + terms.maximumAge();
         if (verdict.expiry > cap) revert ExpiryBeyondCap(verdict.expiry, cap);
         if (verdict.expiry <= current) revert AlreadyExpired(verdict.expiry, current);
-        if (verdict.level < terms.minimumLevel) revert LevelBelowPolicy(verdict.level, terms.minimumLevel);
+        if (verdict.level < terms.minimumLevel()) revert LevelBelowPolicy(verdict.level, terms.minimumLevel());
     }
 
-    function _requireNotTakenBack(Verdict calldata verdict) private view {
+    function _requireRuling(Verdict calldata verdict) private view returns (TermsSlot terms) {
         (bytes16 workload, bytes16 platform) = (bytes16(verdict.workload), bytes16(verdict.platform));
-        (bool recalled, bool burnt) = POLICIES.takenBack(verdict.policyId, workload, platform);
+        (uint256 word, bool recalled, bool burnt) = POLICIES.rulingOf(verdict.policyId, workload, platform);
+        terms = TermsSlot.wrap(word);
+        if (!terms.inForce()) revert PolicyNotInForce(verdict.policyId);
         if (recalled) revert IsRecalled(verdict.policyId, workload);
         if (burnt) revert IsBurnt(verdict.policyId, platform);
     }
 
-    function _signers(Verdict calldata verdict, bytes[] calldata signatures, IPolicyRegistry.Terms memory terms)
+    function _signers(Verdict calldata verdict, bytes[] calldata signatures, TermsSlot terms)
         private
         view
         returns (uint32 signers)
     {
-        if (signatures.length < terms.threshold) revert BelowThreshold(signatures.length, terms.threshold);
+        if (signatures.length < terms.threshold()) revert BelowThreshold(signatures.length, terms.threshold());
         bytes32 digest = digestOf(verdict);
         for (uint256 i = 0; i < signatures.length; ++i) {
             address signer = ECDSA.recover(digest, signatures[i]);
             uint32 bit = POLICIES.verifierBit(verdict.policyId, signer);
             if (bit == 0) revert NotVerifier(verdict.policyId, signer);
-            if (terms.withdrawnVerifiers & bit != 0) revert VerifierIsWithdrawn(verdict.policyId, signer);
+            if (terms.withdrawnVerifiers() & bit != 0) revert VerifierIsWithdrawn(verdict.policyId, signer);
             if (signers & bit != 0) revert DuplicateSigner(signer);
             signers |= bit;
         }

@@ -127,6 +127,11 @@ contract ModelRegistry is IModelRegistry {
     }
 
     /// @inheritdoc IModelRegistry
+    function sealOf(bytes32 modelId, uint32 version) external view returns (bytes32) {
+        return _version(modelId, version).sealId;
+    }
+
+    /// @inheritdoc IModelRegistry
     function ownerOf(bytes32 modelId) external view returns (address) {
         return _known(modelId).owner;
     }

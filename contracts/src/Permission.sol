@@ -48,12 +48,14 @@ abstract contract Permission is IReleaseLog, EIP712 {
         view
         returns (bool, Reason)
     {
-        (,, bytes32 first, bytes32 second) = MODELS.servedAt(modelId, version, when);
+        (bool known, bool served, bytes32 first, bytes32 second) = MODELS.servedAt(modelId, version, when);
+        if (!known) return (false, Reason.Model);
+        if (!served) return (false, Reason.Version);
         Subject memory subject = Subject(modelId, version, first, nodeId, 0, licence);
-        (Reason reason,) = _refusal(subject, when);
+        (Reason reason,) = _ofNode(subject, when);
         if (reason != Reason.None && second != bytes32(0)) {
             subject.policyId = second;
-            (Reason other,) = _refusal(subject, when);
+            (Reason other,) = _ofNode(subject, when);
             if (other == Reason.None) return (true, other);
         }
         return (reason == Reason.None, reason);
@@ -128,12 +130,13 @@ abstract contract Permission is IReleaseLog, EIP712 {
 
     function _refusal(Subject memory subject, uint40 when) private view returns (Reason, uint8) {
         Reason reason = _ofModel(subject, when);
-        if (reason != Reason.None) return (reason, 0);
-        uint8 licenceReason;
-        (reason, licenceReason) = _ofLicence(subject, when);
+        return reason == Reason.None ? _ofNode(subject, when) : (reason, 0);
+    }
+
+    function _ofNode(Subject memory subject, uint40 when) private view returns (Reason, uint8) {
+        (Reason reason, uint8 licenceReason) = _ofLicence(subject, when);
         if (reason != Reason.None) return (reason, licenceReason);
-        IAttestationLog.Standing standing = ATTESTATIONS.standing(subject.policyId, subject.nodeId, when);
-        return (_ofStanding(standing), 0);
+        return (_ofStanding(ATTESTATIONS.standing(subject.policyId, subject.nodeId, when)), 0);
     }
 
     function _ofModel(Subject memory subject, uint40 when) private view returns (Reason) {
@@ -146,18 +149,25 @@ abstract contract Permission is IReleaseLog, EIP712 {
     }
 
     function _ofLicence(Subject memory subject, uint40 when) private view returns (Reason, uint8) {
-        if (!_covered(subject)) return (Reason.Licence, 0);
-        bytes memory question =
-            abi.encodeCall(ILicence.permits, (subject.modelId, subject.version, subject.nodeId, when));
-        (bool ok, uint256 allowed, uint256 licenceReason) = BoundedCall.read(subject.licence, CALL_GAS, question);
-        if (!ok || allowed != 1) return (Reason.Licence, uint8(licenceReason));
-        if (!_isAuthorised(subject.licence, subject.nodeId)) return (Reason.Node, 0);
-        return (_nodes[subject.licence][subject.nodeId].stopped ? Reason.Stopped : Reason.None, 0);
+        (bool covered, uint32 epoch) = _covered(subject);
+        if (!covered) return (Reason.Licence, 0);
+        (bool allowed, uint8 licenceReason) = _asked(subject, when);
+        if (!allowed) return (Reason.Licence, licenceReason);
+        NodeState memory node = _nodes[subject.licence][subject.nodeId];
+        if (!node.authorised || node.epoch != epoch) return (Reason.Node, 0);
+        return (node.stopped ? Reason.Stopped : Reason.None, 0);
     }
 
-    function _covered(Subject memory subject) private view returns (bool) {
-        (bytes32 modelId, uint32 lowest,, bool accepted) = LICENCES.coverOf(subject.licence);
-        return accepted && modelId == subject.modelId && subject.version >= lowest;
+    function _covered(Subject memory subject) private view returns (bool, uint32) {
+        (bytes32 modelId, uint32 lowest, uint32 epoch, bool accepted) = LICENCES.coverOf(subject.licence);
+        return (accepted && modelId == subject.modelId && subject.version >= lowest, epoch);
+    }
+
+    function _asked(Subject memory subject, uint40 when) private view returns (bool, uint8) {
+        bytes memory question =
+            abi.encodeCall(ILicence.permits, (subject.modelId, subject.version, subject.nodeId, when));
+        (bool ok, uint256 allowed, uint256 reason) = BoundedCall.read(subject.licence, CALL_GAS, question);
+        return (ok && allowed == 1, uint8(reason));
     }
 
     function _ofStanding(IAttestationLog.Standing standing) private pure returns (Reason) {

@@ -2,15 +2,17 @@
 pragma solidity ^0.8.24;
 
 import {IPolicyRegistry} from "contracts/interfaces/IPolicyRegistry.sol";
+import {TermsSlot, pack, withdrawPolicy, withdrawVerifier as withoutVerifier} from "contracts/TermsSlot.sol";
 
 /// @title Attestation policies and what their controllers took back.
 contract PolicyRegistry is IPolicyRegistry {
-    mapping(bytes32 policyId => Terms) private _terms;
+    mapping(bytes32 policyId => TermsSlot) private _terms;
     mapping(bytes32 policyId => address) private _controllers;
     mapping(bytes32 policyId => bytes32) private _domains;
     mapping(bytes32 policyId => mapping(address verifier => uint256)) private _positions;
     mapping(bytes32 burnDomain => mapping(bytes16 platform => bool)) private _burnt;
     mapping(bytes32 burnDomain => mapping(bytes16 workload => bool)) private _recalled;
+    mapping(bytes32 burnDomain => bool) private _used;
 
     /// @inheritdoc IPolicyRegistry
     function publish(Enforced calldata enforced, bytes32 documentDigest) external returns (bytes32 policyId) {
@@ -18,20 +20,8 @@ contract PolicyRegistry is IPolicyRegistry {
         policyId = keccak256(
             abi.encode("exequatur/v1/policy", block.chainid, address(this), msg.sender, enforced, documentDigest)
         );
-        if (_terms[policyId].published) revert AlreadyPublished(policyId);
-        _terms[policyId] = Terms({
-            verifiers: uint8(enforced.verifiers.length),
-            threshold: enforced.threshold,
-            minimumLevel: enforced.minimumLevel,
-            maximumAge: enforced.maximumAge,
-            challengeAge: enforced.challengeAge,
-            depth: enforced.depth,
-            lease: enforced.lease,
-            quota: enforced.quota,
-            withdrawnVerifiers: 0,
-            published: true,
-            withdrawn: false
-        });
+        if (_controllers[policyId] != address(0)) revert AlreadyPublished(policyId);
+        _terms[policyId] = pack(enforced);
         _controllers[policyId] = msg.sender;
         if (enforced.burnDomain != bytes32(0)) _domains[policyId] = enforced.burnDomain;
         for (uint256 i = 0; i < enforced.verifiers.length; ++i) {
@@ -43,8 +33,9 @@ contract PolicyRegistry is IPolicyRegistry {
     /// @inheritdoc IPolicyRegistry
     function withdraw(bytes32 policyId) external {
         _requireController(policyId);
-        if (_terms[policyId].withdrawn) revert AlreadyWithdrawn(policyId);
-        _terms[policyId].withdrawn = true;
+        TermsSlot slot = _terms[policyId];
+        if (!slot.inForce()) revert AlreadyWithdrawn(policyId);
+        _terms[policyId] = withdrawPolicy(slot);
         emit PolicyWithdrawn(policyId);
     }
 
@@ -53,8 +44,9 @@ contract PolicyRegistry is IPolicyRegistry {
         _requireController(policyId);
         uint32 bit = verifierBit(policyId, verifier);
         if (bit == 0) revert UnknownVerifier(policyId, verifier);
-        if (_terms[policyId].withdrawnVerifiers & bit != 0) revert VerifierAlreadyWithdrawn(policyId, verifier);
-        _terms[policyId].withdrawnVerifiers |= bit;
+        TermsSlot slot = _terms[policyId];
+        if (slot.withdrawnVerifiers() & bit != 0) revert VerifierAlreadyWithdrawn(policyId, verifier);
+        _terms[policyId] = withoutVerifier(slot, bit);
         emit VerifierWithdrawn(policyId, verifier, uint8(_positions[policyId][verifier] - 1));
     }
 
@@ -63,6 +55,7 @@ contract PolicyRegistry is IPolicyRegistry {
         bytes32 domain = burnDomainOf(msg.sender, name);
         if (_burnt[domain][platform]) revert AlreadyBurnt(domain, platform);
         _burnt[domain][platform] = true;
+        _used[domain] = true;
         emit PlatformBurnt(domain, platform);
     }
 
@@ -71,6 +64,7 @@ contract PolicyRegistry is IPolicyRegistry {
         bytes32 domain = burnDomainOf(msg.sender, name);
         if (_recalled[domain][workload]) revert AlreadyRecalled(domain, workload);
         _recalled[domain][workload] = true;
+        _used[domain] = true;
         emit WorkloadRecalled(domain, workload);
     }
 
@@ -81,7 +75,17 @@ contract PolicyRegistry is IPolicyRegistry {
 
     /// @inheritdoc IPolicyRegistry
     function termsOf(bytes32 policyId) external view returns (Terms memory) {
-        return _terms[policyId];
+        return _terms[policyId].unpack();
+    }
+
+    /// @inheritdoc IPolicyRegistry
+    function rulingOf(bytes32 policyId, bytes16 workload, bytes16 platform)
+        external
+        view
+        returns (uint256 terms, bool recalled, bool burnt)
+    {
+        (recalled, burnt) = takenBack(policyId, workload, platform);
+        return (TermsSlot.unwrap(_terms[policyId]), recalled, burnt);
     }
 
     /// @inheritdoc IPolicyRegistry
@@ -97,12 +101,12 @@ contract PolicyRegistry is IPolicyRegistry {
 
     /// @inheritdoc IPolicyRegistry
     function takenBack(bytes32 policyId, bytes16 workload, bytes16 platform)
-        external
+        public
         view
         returns (bool recalled, bool burnt)
     {
         bytes32 domain = _domains[policyId];
-        if (domain == bytes32(0)) return (false, false);
+        if (domain == bytes32(0) || !_used[domain]) return (false, false);
         return (_recalled[domain][workload], _burnt[domain][platform]);
     }
 

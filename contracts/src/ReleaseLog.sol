@@ -229,7 +229,7 @@ contract ReleaseLog is Permission, Seats {
 
     function _requireAbout(Subject calldata subject, bytes32 release, bytes32 sealId) private view {
         if (releaseOf(subject) != release) revert WrongSubject(release);
-        bytes32 expected = MODELS.versionOf(subject.modelId, subject.version).sealId;
+        bytes32 expected = MODELS.sealOf(subject.modelId, subject.version);
         if (sealId != expected) revert WrongSeal(expected, sealId);
     }
 

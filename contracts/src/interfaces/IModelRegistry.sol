@@ -122,6 +122,9 @@ interface IModelRegistry {
     /// @notice One version; reverts `UnknownModel` or `UnknownVersion`.
     function versionOf(bytes32 modelId, uint32 version) external view returns (Version memory);
 
+    /// @notice The sealed file of a version; reverts `UnknownVersion`.
+    function sealOf(bytes32 modelId, uint32 version) external view returns (bytes32);
+
     /// @notice Current owner; reverts `UnknownModel`.
     function ownerOf(bytes32 modelId) external view returns (address);
 

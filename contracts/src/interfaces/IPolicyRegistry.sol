@@ -97,4 +97,13 @@ interface IPolicyRegistry {
         external
         view
         returns (bool recalled, bool burnt);
+
+    /// @notice Everything the attestation log asks at once.
+    /// @return terms The terms in one word, laid out as `TermsSlot`.
+    /// @return recalled Whether the workload is recalled in the policy's domain.
+    /// @return burnt Whether the platform is burnt there.
+    function rulingOf(bytes32 policyId, bytes16 workload, bytes16 platform)
+        external
+        view
+        returns (uint256 terms, bool recalled, bool burnt);
 }
