@@ -10,6 +10,7 @@ A folder's conftest makes them fixtures:
 """
 
 import atexit
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -23,17 +24,25 @@ from registry.signing import Account
 
 KINDS = ("embedded", pytest.param("anvil", marks=pytest.mark.anvil))
 _BLOCK_TIME = 0.05
+_open: Counter[str] = Counter()
 
 
 @contextmanager
 def fresh(kind: str) -> Iterator[DevChain]:
     """A chain with the contracts deployed and nothing else; `kind` is `embedded` or `anvil`."""
-    chain = _kept(kind)
+    chain = kept(kind)
     before = chain.snapshot()
+    _open[kind] += 1
     try:
         yield chain
     finally:
+        _open[kind] -= 1
         chain.revert(before)
+
+
+def untouched(kind: str) -> bool:
+    """Whether nobody is using the kept chain, so that what is done to it now stays."""
+    return _open[kind] == 0
 
 
 def funded(chain: DevChain, count: int) -> list[Account]:
@@ -45,7 +54,8 @@ def funded(chain: DevChain, count: int) -> list[Account]:
 
 
 @cache
-def _kept(kind: str) -> DevChain:
+def kept(kind: str) -> DevChain:
+    """The one chain of a kind that lasts for the whole run."""
     if kind == "embedded":
         return embedded()
     stack = ExitStack()

@@ -2,7 +2,10 @@
 """A model, a policy, a licence and nodes on a chain, with every party's account: what most registry tests begin from."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from contracts.digests import evm_digest
 from contracts.ids import Address, BurnDomain, Digest, Half, ModelId, NodeId, PolicyId, ReleaseId, SealId
@@ -15,12 +18,13 @@ from registry.models import Models
 from registry.policies import Policies, burn_domain
 from registry.releases import Releases
 from registry.signing import Account
-from tests.fakes.chains import funded
+from tests.fakes.chains import fresh, funded, kept, untouched
 
 LEASE = 3_600
 QUOTA = 1_000
 SEATS = 2
 DOMAIN = "fleet"
+_made: set[str] = set()
 
 
 def digest() -> Digest:
@@ -199,6 +203,20 @@ def scene(chain: DevChain, *, verifiers: int = 3, threshold: int = 2) -> Scene:
         model=model,
         licence=licence,
     )
+
+
+@contextmanager
+def prepared(kind: str) -> Iterator[Scene]:
+    """A scene on a chain that is put back afterwards; made once for the run where that is possible."""
+    story = _prepared(kind) if untouched(kind) or kind in _made else None
+    with fresh(kind) as chain:
+        yield story or scene(chain)
+
+
+@cache
+def _prepared(kind: str) -> Scene:
+    _made.add(kind)
+    return scene(kept(kind))
 
 
 def licensed(chain: DevChain, owner: Account, licensee: Account, model: ModelId, **terms: int) -> Address:

@@ -7,7 +7,7 @@ import pytest
 
 from registry.chain.dev import DevChain
 from tests.fakes.chains import KINDS, fresh
-from tests.fakes.scenes import Scene, scene
+from tests.fakes.scenes import Scene, prepared
 
 
 @pytest.fixture(params=KINDS)
@@ -31,13 +31,15 @@ def anvil_chain() -> Iterator[DevChain]:
         yield chain
 
 
-@pytest.fixture
-def story(chain: DevChain) -> Scene:
+@pytest.fixture(params=KINDS)
+def story(request: pytest.FixtureRequest) -> Iterator[Scene]:
     """A model, its policy and its licence on either chain."""
-    return scene(chain)
+    with prepared(request.param) as story:
+        yield story
 
 
 @pytest.fixture
-def embedded_story(embedded_chain: DevChain) -> Scene:
+def embedded_story() -> Iterator[Scene]:
     """The same on the embedded chain only."""
-    return scene(embedded_chain)
+    with prepared("embedded") as story:
+        yield story

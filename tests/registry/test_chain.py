@@ -2,18 +2,16 @@
 """Sending and reading: typed reverts, consistent reads, nonces that survive a node that goes away."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from contracts.ids import ZERO_ADDRESS, Address, Digest, ModelId
-from contracts.records import Finality, Reason
+from contracts.ids import ZERO_ADDRESS, Address, ModelId
+from contracts.records import Reason
 from registry.chain.chain import Chain
 from registry.chain.dev import DevChain, fund
 from registry.chain.reverts import Refused, revert, reverted_type
 from registry.chain.transport import Json, Transport
-from registry.chain.view import Block
 from registry.errors import (
     ChainUnavailable,
     CodeMismatch,
@@ -21,47 +19,14 @@ from registry.errors import (
     Reorganised,
     Reverted,
     RpcFailed,
-    TimedOut,
 )
 from registry.models import Models
 from registry.signing import Account
 from tests.fakes.chains import funded
+from tests.fakes.nodes import Changed, Flaky
 from tests.fakes.scenes import Guest, Scene, digest
 
 _NAME = "bearing"
-
-
-class Flaky:
-    """A transport that fails once, at a method of choice: before the node hears of it, or after."""
-
-    def __init__(self, inner: Transport, method: str, *, after: bool) -> None:
-        self.inner, self.method, self.after, self.target = inner, method, after, inner.target
-        self.failed = False
-
-    def request(self, method: str, *params: Json) -> Json:
-        if method != self.method or self.failed:
-            return self.inner.request(method, *params)
-        self.failed = True
-        if self.after:
-            self.inner.request(method, *params)
-        raise ChainUnavailable("gone", where=self.target)
-
-    def close(self) -> None:
-        pass
-
-
-class Changed:
-    """A transport that answers one method differently."""
-
-    def __init__(self, inner: Transport, method: str, answer: Callable[[Json], Json]) -> None:
-        self.inner, self.method, self.answer, self.target = inner, method, answer, inner.target
-
-    def request(self, method: str, *params: Json) -> Json:
-        said = self.inner.request(method, *params)
-        return self.answer(said) if method == self.method else said
-
-    def close(self) -> None:
-        pass
 
 
 def register(chain: Chain, account: Account, name: str = _NAME) -> ModelId:
@@ -270,66 +235,6 @@ def test_time_travels_and_comes_back(chain: DevChain) -> None:
     assert chain.head().timestamp < head.timestamp + 10_000
     with pytest.raises((NotConfigured, RpcFailed)):
         chain.revert("0x7777")
-
-
-def test_the_embedded_chain_has_no_lag(embedded_chain: DevChain) -> None:
-    (account,) = funded(embedded_chain, 1)
-    mined = embedded_chain.send(account, account.address)
-    assert embedded_chain.wait(mined, Finality.FINAL, 0) == mined.block
-    assert embedded_chain.embedded
-
-
-@pytest.mark.anvil
-@pytest.mark.parametrize("level", Finality)
-def test_waiting_for_finality(anvil_chain: DevChain, level: Finality) -> None:
-    (account,) = funded(anvil_chain, 1)
-    mined = anvil_chain.send(account, account.address)
-    assert anvil_chain.wait(mined, level, 60) == mined.block
-    assert anvil_chain.head(level).number >= mined.block.number
-
-
-@pytest.mark.anvil
-def test_a_wait_that_takes_too_long_names_level_and_head(anvil_chain: DevChain) -> None:
-    (account,) = funded(anvil_chain, 1)
-    mined = anvil_chain.send(account, account.address)
-    stuck = over(
-        anvil_chain,
-        Stuck(anvil_chain.transport, anvil_chain.block(1)),
-    )
-    with pytest.raises(TimedOut) as late:
-        stuck.wait(mined, Finality.FINAL, 0.2)
-    assert (late.value.level, late.value.head.number) == ("final", 1)
-
-
-class Stuck:
-    """A node whose finality does not move."""
-
-    def __init__(self, inner: Transport, final: Block) -> None:
-        self.inner, self.final, self.target = inner, final, inner.target
-
-    def request(self, method: str, *params: Json) -> Json:
-        if method == "eth_getBlockByNumber" and params[0] == "finalized":
-            return self.inner.request(method, hex(self.final.number), False)
-        return self.inner.request(method, *params)
-
-    def close(self) -> None:
-        pass
-
-
-@pytest.mark.anvil
-def test_a_transaction_that_left_the_chain(anvil_chain: DevChain) -> None:
-    (account,) = funded(anvil_chain, 1)
-    before = anvil_chain.snapshot()
-    mined = anvil_chain.send(account, account.address)
-    anvil_chain.revert(before)
-    with pytest.raises(Reorganised):
-        anvil_chain.wait(mined, Finality.SAFE, 10)
-
-
-def test_a_transaction_nobody_mines(chain: DevChain) -> None:
-    with pytest.raises(TimedOut) as late:
-        chain._sender.landed(Digest(digest()), timeout=0.05)
-    assert late.value.level == "mined"
 
 
 def test_addresses_are_read_as_addresses(chain: DevChain) -> None:

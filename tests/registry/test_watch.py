@@ -16,7 +16,7 @@ def register(chain: DevChain, account: Account, name: str) -> None:
 
 
 def names(watcher: Watcher) -> list[object]:
-    return [event.args["name"] for event in watcher.poll()]
+    return [event.args["name"] for event in watcher.poll() if event.name == "ModelRegistered"]
 
 
 def test_s7_every_event_once_and_in_order(chain: DevChain) -> None:
