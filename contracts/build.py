@@ -30,7 +30,8 @@ def artefacts() -> Iterator[tuple[Path, str]]:
 
 def _artefact(made: dict[str, object]) -> dict[str, object]:
     evm, abi = made["evm"], made["abi"]
-    assert isinstance(evm, dict) and isinstance(abi, list)
+    assert isinstance(evm, dict)
+    assert isinstance(abi, list)
     return {
         "abi": abi,
         "bytecode": "0x" + evm["bytecode"]["object"],

@@ -255,6 +255,8 @@ def _parse(raw: bytes, path: Path) -> dict[str, Any]:
     """A document of exactly the fields and costs that this version writes."""
     try:
         document = parse_json(raw)
+        if not isinstance(document, dict):
+            raise TypeError("not an object")
         sizes = {name: len(bytes.fromhex(document[name])) for name in _SIZES}
         well_formed = (
             set(document) == _FIELDS

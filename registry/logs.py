@@ -27,8 +27,7 @@ def setup(json: bool = False, verbose: bool = False) -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
-    for package in ("registry", "enclave", "cli"):
-        logging.getLogger(package).setLevel(logging.DEBUG if verbose else logging.INFO)
+    logging.getLogger("exequatur").setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
 def without_bytes(record: logging.LogRecord) -> bool:
