@@ -77,8 +77,20 @@ def serving(application: "WSGIApplication", address: str) -> Iterator[str]:
     if not port.isdecimal():
         raise typer.BadParameter(f"{address!r} is not host:port", param_hint="--listen")
     server = create_server(application, host=host or "127.0.0.1", port=int(port), threads=4)
-    threading.Thread(target=server.run, daemon=True).start()
+    closing = threading.Event()
+
+    def serve() -> None:
+        try:
+            server.run()
+        except OSError:  # its loop looks at the socket that was closed under it
+            if not closing.is_set():
+                raise
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
     try:
         yield f"http://{server.effective_host}:{server.effective_port}"
     finally:
+        closing.set()
         server.close()
+        thread.join(timeout=1)  # a client that stays connected keeps the loop alive
