@@ -21,7 +21,6 @@ MINING_TIMEOUT = 180.0
 _MARGIN = 1.25
 _FLOOR = 10_000
 _TIP = 1_000_000_000
-_KNOWN = ("already known", "already imported", "known transaction")
 _STALE = ("nonce too low", "underpriced", "replacement", "invalid nonce", "nonce is")
 
 
@@ -108,8 +107,9 @@ class Sender:
         raw, transaction = account.sign_transaction(unsent)
         try:
             self._transport.request("eth_sendRawTransaction", "0x" + raw.hex())
-        except RpcFailed as error:
-            if not any(word in error.what.lower() for word in _KNOWN):
+        except RpcFailed:
+            # a request that a transport repeated is refused the second time, although it arrived
+            if self._transport.request("eth_getTransactionByHash", str(transaction)) is None:
                 raise
         except ChainUnavailable as error:
             error.hint = f"transaction {transaction} may have been sent; look before repeating it"

@@ -54,3 +54,18 @@ class Stuck:
 
     def close(self) -> None:
         pass
+
+
+class Repeating:
+    """A node that gets every transaction twice, as over a connection that broke before the answer."""
+
+    def __init__(self, inner: Transport) -> None:
+        self.inner, self.target = inner, inner.target
+
+    def request(self, method: str, *params: Json) -> Json:
+        if method == "eth_sendRawTransaction":
+            self.inner.request(method, *params)
+        return self.inner.request(method, *params)
+
+    def close(self) -> None:
+        pass

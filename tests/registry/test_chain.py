@@ -23,7 +23,7 @@ from registry.errors import (
 from registry.models import Models
 from registry.signing import Account
 from tests.fakes.chains import funded
-from tests.fakes.nodes import Changed, Flaky
+from tests.fakes.nodes import Changed, Flaky, Repeating
 from tests.fakes.scenes import Guest, Scene, digest
 
 _NAME = "bearing"
@@ -131,6 +131,15 @@ def test_a_node_that_goes_away_while_waiting_loses_no_nonce(chain: DevChain) -> 
     with pytest.raises(ChainUnavailable):
         register(flaky, account)
     assert register(flaky, account, "next")
+
+
+def test_a_transaction_that_arrives_twice_happens_once(chain: DevChain) -> None:
+    (account,) = funded(chain, 1)
+    repeating = over(chain, Repeating(chain.transport))
+    before = chain.transport.request("eth_getTransactionCount", str(account.address), "latest")
+    assert register(repeating, account)
+    assert before == "0x0"
+    assert chain.transport.request("eth_getTransactionCount", str(account.address), "latest") == "0x1"
 
 
 def test_two_processes_share_an_account(chain: DevChain) -> None:

@@ -69,7 +69,7 @@ def test_s4_no_bytes_reach_a_log(capsys: pytest.CaptureFixture[str], as_json: bo
     before = list(root.handlers), root.level
     setup(json=as_json, verbose=True)
     setup(json=as_json, verbose=True)
-    log = logging.getLogger("registry.test")
+    log = logging.getLogger("exequatur.test")
     name = Digest(bytes(32))
     log.info("positional %s %s", SECRET, name)
     log.info("named %(key)s", {"key": SECRET})
@@ -98,7 +98,7 @@ def test_an_exception_in_a_log_is_only_named_in_json(capsys: pytest.CaptureFixtu
     try:
         raise ValueError("what")
     except ValueError:
-        logging.getLogger("enclave").exception("failed")
+        logging.getLogger("exequatur.enclave").exception("failed")
     root.handlers[:], level = before
     root.setLevel(level)
     assert json.loads(capsys.readouterr().err)["error"] == "ValueError"
