@@ -3,7 +3,8 @@
 
 Input is what anybody can export from the chain, and the evidence that the auditor may open. Each verdict is reached
 again from its bundle; each request, release and lease is held against what the events before it permit; each amount
-against what was granted. A different answer is a finding.
+against what the broker grants; each event against the others. A different answer is a finding; what an exported file
+cannot show is in `docs/audit.md`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +14,11 @@ from contracts.digests import TypedDomain
 from contracts.errors import ExequaturError
 from contracts.ids import Digest, NodeId, PolicyId, ReleaseId
 from contracts.records import Reason, Subject, Verdict
+from enclave.coherence import Before, clashes
 from enclave.envelope import ReaderKey, file_name, open_bundle
 from enclave.evidence.bundle import Bundle
 from enclave.judging import Assigned, judge
+from enclave.tally import Tally
 from registry.attestations import read_verdict
 from registry.chain.book import AddressBook
 from registry.chain.reads import Words
@@ -47,6 +50,7 @@ class _Ledger:
     """What the events so far add up to."""
 
     facts: Folding = field(default_factory=lambda: Folding(State()))
+    tally: Tally = field(default_factory=Tally)
     verdicts: dict[tuple[PolicyId, NodeId], tuple[Verdict, int]] = field(default_factory=dict)
     subjects: dict[ReleaseId, Subject] = field(default_factory=dict)
     ceilings: dict[ReleaseId, int] = field(default_factory=dict)
@@ -70,6 +74,7 @@ class _Auditor:
     def __init__(
         self, book: AddressBook, assigned: Mapping[PolicyId, Assigned], store: Store, reader: ReaderKey
     ) -> None:
+        self._book = book
         self._domain = TypedDomain(chain_id=book.chain_id, contract=book.releases)
         self._assigned = assigned
         self._store = store
@@ -78,17 +83,34 @@ class _Auditor:
 
     def run(self, events: Sequence[Event]) -> Iterator[Finding]:
         """Judge each event by those before it, then let it count."""
+        yield from self._documents()
         before = (-1, -1)
         for event in events:
             place = (event.block.number, event.index)
             if place <= before:
                 yield _finding(event, "order of events", f"after {before}", str(place))
             before = place
-            yield from self._judge(event)
-            self._ledger.facts.take(event)
+            yield from self._taken(event)
+        for clash in self._ledger.tally.left_over():
+            yield _finding(event, clash.what, clash.expected, clash.found)
 
-    def _judge(self, event: Event) -> Iterator[Finding]:
-        words = Words(event.args)
+    def _documents(self) -> Iterator[Finding]:
+        for named, one in self._assigned.items():
+            found = one.policy_id(self._book.chain_id, self._book.policies)
+            if found != named:
+                yield Finding(block=0, what="policy document", expected=str(named), found=str(found))
+
+    def _taken(self, event: Event) -> Iterator[Finding]:
+        try:
+            seen = Before(event=event, words=Words(event.args), facts=self._ledger.facts, book=self._book)
+            for clash in (*clashes(seen), *self._ledger.tally.clashes(seen)):
+                yield _finding(event, clash.what, clash.expected, clash.found)
+            yield from self._judge(event, seen.words)
+            self._ledger.facts.take(event)
+        except (KeyError, IndexError, ValueError, ExequaturError) as error:  # about something that never was
+            yield _finding(event, "event", "one that follows from those before it", type(error).__name__)
+
+    def _judge(self, event: Event, words: Words) -> Iterator[Finding]:
         match event.name:
             case "Recorded":
                 yield from self._recorded(event, words)
@@ -123,6 +145,8 @@ class _Auditor:
             yield _finding(
                 event, "signers", f"{enforced.threshold} of {len(enforced.verifiers)}", bin(signers)
             )
+        withdrawn = self._ledger.facts.policies[verdict.policy_id].withdrawn_verifiers
+        yield from _same(event, "signers that were withdrawn", 0, signers & withdrawn)
         age = event.block.timestamp - verdict.as_of
         if not 0 <= age <= enforced.challenge_age:
             yield _finding(event, "challenge age", f"at most {enforced.challenge_age} s", f"{age} s")
@@ -172,12 +196,12 @@ class _Auditor:
         (verdict, recorded_at), until = held, words.int("until")
         yield from self._numbered(event, words, release, verdict)
         enforced = assigned.policy.enforced
-        longest = min(recorded_at + enforced.lease, verdict.expiry)
-        if not event.block.timestamp < until <= longest:
-            yield _finding(event, "end of the lease", f"at most {longest}", str(until))
+        yield from _same(event, "end of the lease", min(recorded_at + enforced.lease, verdict.expiry), until)
         ceiling, counter = words.int("ceiling"), self._ledger.counters.get(release, 0)
-        if not self._ledger.ceilings.get(release, 0) <= ceiling <= counter + enforced.quota:
-            yield _finding(event, "ceiling", f"at most {counter + enforced.quota}", str(ceiling))
+        term = self._ledger.facts.terms.get(subject.licence)
+        spent = term is not None and not term.remaining  # then the licence had no more than that to give
+        highest = min(ceiling, counter + enforced.quota) if spent else counter + enforced.quota
+        yield from _same(event, "ceiling", max(self._ledger.ceilings.get(release, 0), highest), ceiling)
         self._ledger.ceilings[release] = ceiling
         for when in (event.block.timestamp, until - 1):
             yield from self._permitted(event, subject, when)
