@@ -12,15 +12,15 @@ import {TermsSlot} from "contracts/TermsSlot.sol";
 
 /// @title Verdicts accepted on chain, by whom, until when.
 contract AttestationLog is IAttestationLog, EIP712 {
+    /// @dev A record as it is kept; `halves` are the first of workload and platform.
+    struct Kept {
+        RecordSlot slot;
+        bytes32 halves;
+    }
+
     bytes32 private constant _VERDICT_TYPE = keccak256(
         "Verdict(bytes32 policyId,bytes32 nodeId,bytes32 leaseNonce,bytes32 evidence,bytes32 workload,bytes32 platform,uint8 level,uint32 kinds,uint16 place,uint40 blockNumber,bytes32 blockHash,uint40 asOf,uint40 expiry)"
     );
-
-    struct Kept {
-        RecordSlot slot;
-        bytes16 workload;
-        bytes16 platform;
-    }
 
     IPolicyRegistry public immutable POLICIES;
 
@@ -31,7 +31,7 @@ contract AttestationLog is IAttestationLog, EIP712 {
     }
 
     /// @inheritdoc IAttestationLog
-    function record(Verdict calldata verdict, bytes[] calldata signatures) external {
+    function record(Verdict memory verdict, bytes[] calldata signatures) external {
         TermsSlot terms = _requireRuling(verdict);
         Kept storage kept = _records[verdict.policyId][verdict.nodeId];
         RecordSlot before = kept.slot;
@@ -39,7 +39,7 @@ contract AttestationLog is IAttestationLog, EIP712 {
         _requireFresh(verdict, terms, before.blockNumber());
         uint32 signers = _signers(verdict, signatures, terms);
         kept.slot = pack(verdict, signers);
-        (kept.workload, kept.platform) = (bytes16(verdict.workload), bytes16(verdict.platform));
+        kept.halves = bytes32(bytes16(verdict.workload)) | (bytes32(bytes16(verdict.platform)) >> 128);
         emit Recorded(verdict.policyId, verdict.nodeId, verdict.evidence, verdict, signers);
     }
 
@@ -53,31 +53,43 @@ contract AttestationLog is IAttestationLog, EIP712 {
     }
 
     /// @inheritdoc IAttestationLog
-    function recordOf(bytes32 policyId, bytes32 nodeId) public view returns (Record memory) {
+    function recordOf(bytes32 policyId, bytes32 nodeId) external view returns (Record memory) {
         Kept storage kept = _records[policyId][nodeId];
-        return kept.slot.unpack(kept.workload, kept.platform);
+        bytes32 halves = kept.halves;
+        return kept.slot.unpack(bytes16(halves), bytes16(halves << 128));
     }
 
     /// @inheritdoc IAttestationLog
     function standing(bytes32 policyId, bytes32 nodeId, uint40 when) external view returns (Standing) {
-        Record memory kept = recordOf(policyId, nodeId);
-        (uint256 word, bool recalled, bool burnt) = POLICIES.rulingOf(policyId, kept.workload, kept.platform);
+        Kept storage kept = _records[policyId][nodeId];
+        (RecordSlot slot, bytes32 halves) = (kept.slot, kept.halves);
+        (uint256 word, bool recalled, bool burnt) =
+            POLICIES.rulingOf(policyId, bytes16(halves), bytes16(halves << 128));
         TermsSlot terms = TermsSlot.wrap(word);
         if (!terms.inForce()) return Standing.PolicyNotInForce;
-        if (kept.recordedAt == 0) return Standing.NoRecord;
-        if (kept.flags != 0) return Standing.Withdrawn;
-        if (when >= kept.expiry) return Standing.Expired;
-        if (_count(kept.signers & ~terms.withdrawnVerifiers()) < terms.threshold()) return Standing.TooFewVerifiers;
+        if (slot.recordedAt() == 0) return Standing.NoRecord;
+        if (slot.withdrawn()) return Standing.Withdrawn;
+        if (when >= slot.expiry()) return Standing.Expired;
+        if (_count(slot.signers() & ~terms.withdrawnVerifiers()) < terms.threshold()) return Standing.TooFewVerifiers;
         if (recalled) return Standing.WorkloadRecalled;
         return burnt ? Standing.PlatformBurnt : Standing.Live;
     }
 
     /// @inheritdoc IAttestationLog
-    function digestOf(Verdict calldata verdict) public view returns (bytes32) {
+    function digestOf(Verdict memory verdict) public view returns (bytes32) {
         return _hashTypedDataV4(keccak256(abi.encode(_VERDICT_TYPE, verdict)));
     }
 
-    function _requireFresh(Verdict calldata verdict, TermsSlot terms, uint40 recorded)
+    function _requireRuling(Verdict memory verdict) private view returns (TermsSlot terms) {
+        (bytes16 workload, bytes16 platform) = (bytes16(verdict.workload), bytes16(verdict.platform));
+        (uint256 word, bool recalled, bool burnt) = POLICIES.rulingOf(verdict.policyId, workload, platform);
+        terms = TermsSlot.wrap(word);
+        if (!terms.inForce()) revert PolicyNotInForce(verdict.policyId);
+        if (recalled) revert IsRecalled(verdict.policyId, workload);
+        if (burnt) revert IsBurnt(verdict.policyId, platform);
+    }
+
+    function _requireFresh(Verdict memory verdict, TermsSlot terms, uint40 recorded)
         private
         view
     {
@@ -88,36 +100,29 @@ contract AttestationLog is IAttestationLog, EIP712 {
         if (verdict.blockNumber <= recorded) revert BlockNotHigher(recorded, verdict.blockNumber);
         uint40 current = uint40(block.timestamp);
         if (verdict.asOf > current) revert AsOfAhead(verdict.asOf, current);
-        if (current - verdict.asOf > terms.challengeAge()) {
-            revert ChallengeTooOld(verdict.asOf, current, terms.challengeAge());
-        }
+        uint32 challengeAge = terms.challengeAge();
+        if (current - verdict.asOf > challengeAge) revert ChallengeTooOld(verdict.asOf, current, challengeAge);
         uint40 cap = verdict.asOf + terms.maximumAge();
         if (verdict.expiry > cap) revert ExpiryBeyondCap(verdict.expiry, cap);
         if (verdict.expiry <= current) revert AlreadyExpired(verdict.expiry, current);
-        if (verdict.level < terms.minimumLevel()) revert LevelBelowPolicy(verdict.level, terms.minimumLevel());
+        uint8 minimum = terms.minimumLevel();
+        if (verdict.level < minimum) revert LevelBelowPolicy(verdict.level, minimum);
     }
 
-    function _requireRuling(Verdict calldata verdict) private view returns (TermsSlot terms) {
-        (bytes16 workload, bytes16 platform) = (bytes16(verdict.workload), bytes16(verdict.platform));
-        (uint256 word, bool recalled, bool burnt) = POLICIES.rulingOf(verdict.policyId, workload, platform);
-        terms = TermsSlot.wrap(word);
-        if (!terms.inForce()) revert PolicyNotInForce(verdict.policyId);
-        if (recalled) revert IsRecalled(verdict.policyId, workload);
-        if (burnt) revert IsBurnt(verdict.policyId, platform);
-    }
-
-    function _signers(Verdict calldata verdict, bytes[] calldata signatures, TermsSlot terms)
+    function _signers(Verdict memory verdict, bytes[] calldata signatures, TermsSlot terms)
         private
         view
         returns (uint32 signers)
     {
-        if (signatures.length < terms.threshold()) revert BelowThreshold(signatures.length, terms.threshold());
+        uint8 threshold = terms.threshold();
+        if (signatures.length < threshold) revert BelowThreshold(signatures.length, threshold);
+        uint32 withdrawn = terms.withdrawnVerifiers();
         bytes32 digest = digestOf(verdict);
         for (uint256 i = 0; i < signatures.length; ++i) {
-            address signer = ECDSA.recover(digest, signatures[i]);
+            address signer = ECDSA.recoverCalldata(digest, signatures[i]);
             uint32 bit = POLICIES.verifierBit(verdict.policyId, signer);
             if (bit == 0) revert NotVerifier(verdict.policyId, signer);
-            if (terms.withdrawnVerifiers() & bit != 0) revert VerifierIsWithdrawn(verdict.policyId, signer);
+            if (withdrawn & bit != 0) revert VerifierIsWithdrawn(verdict.policyId, signer);
             if (signers & bit != 0) revert DuplicateSigner(signer);
             signers |= bit;
         }

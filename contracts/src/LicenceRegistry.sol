@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
+import {BoundedCall} from "contracts/BoundedCall.sol";
 import {ILicence} from "contracts/interfaces/ILicence.sol";
 import {ILicenceRegistry} from "contracts/interfaces/ILicenceRegistry.sol";
 import {IModelRegistry} from "contracts/interfaces/IModelRegistry.sol";
@@ -22,7 +23,6 @@ contract LicenceRegistry is ILicenceRegistry {
     function grant(address licence, bytes32 modelId, uint32 lowestVersion, address licensee) external {
         if (MODELS.ownerOf(modelId) != msg.sender) revert NotModelOwner(modelId, msg.sender);
         if (_grants[licence].modelId != bytes32(0)) revert AlreadyGranted(licence);
-        if (licence.code.length == 0) revert NotALicence(licence);
         (uint16 seats, bytes32 text) = _describe(licence);
         _grants[licence] = Grant({
             modelId: modelId,
@@ -90,16 +90,10 @@ contract LicenceRegistry is ILicenceRegistry {
     }
 
     function _describe(address licence) private view returns (uint16 seats, bytes32 text) {
-        try ILicence(licence).seats{gas: _VIEW_GAS}() returns (uint16 count) {
-            seats = count;
-        } catch {
-            revert NotALicence(licence);
-        }
-        try ILicence(licence).text{gas: _VIEW_GAS}() returns (bytes32 digest) {
-            text = digest;
-        } catch {
-            revert NotALicence(licence);
-        }
+        (bool seated, uint256 count,) = BoundedCall.read(licence, _VIEW_GAS, 1, abi.encodeCall(ILicence.seats, ()));
+        (bool worded, uint256 digest,) = BoundedCall.read(licence, _VIEW_GAS, 1, abi.encodeCall(ILicence.text, ()));
+        if (!seated || !worded || count > type(uint16).max) revert NotALicence(licence);
+        return (uint16(count), bytes32(digest));
     }
 
     function _known(address licence) private view returns (Grant storage held) {

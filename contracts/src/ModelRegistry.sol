@@ -80,6 +80,7 @@ contract ModelRegistry is IModelRegistry {
     /// @inheritdoc IModelRegistry
     function raiseLowestServed(bytes32 modelId, uint32 version) external {
         Model storage model = _owned(modelId);
+        if (version > model.versions) revert UnknownVersion(modelId, version);
         if (version <= model.lowestServed) revert NotRaised(modelId, model.lowestServed, version);
         model.lowestServed = version;
         emit LowestServedRaised(modelId, version);
@@ -148,12 +149,15 @@ contract ModelRegistry is IModelRegistry {
         returns (bool known, bool served, bytes32 first, bytes32 second)
     {
         Model storage model = _models[modelId];
-        known = model.owner != address(0) && !model.retired;
+        uint32 versions = model.versions;
+        known = !model.retired && (versions != 0 || model.owner != address(0));
         Version storage asked = _versions[modelId][version];
-        served = asked.sealId != bytes32(0) && !asked.withdrawn && version >= model.lowestServed;
+        served = version != 0 && version <= versions && version >= model.lowestServed && !asked.withdrawn;
         uint40 start = asked.nextStart;
-        first = start != 0 && when >= start ? asked.next : asked.policy;
-        second = start != 0 && when < start ? asked.next : bytes32(0);
+        if (start == 0) return (known, served, asked.policy, bytes32(0));
+        return when < start
+            ? (known, served, asked.policy, asked.next)
+            : (known, served, asked.next, bytes32(0));
     }
 
     function _known(bytes32 modelId) private view returns (Model storage model) {

@@ -14,9 +14,12 @@ import {IReleaseLog} from "contracts/interfaces/IReleaseLog.sol";
 
 /// @title Which nodes a licensee lets in, and whether one may run now.
 abstract contract Permission is IReleaseLog, EIP712 {
+    /// @dev A node under a licence, in one slot. Once revoked, only a call lets it in again: a signature given out
+    /// before must not undo the revocation.
     struct NodeState {
         uint32 epoch;
         bool authorised;
+        bool revoked;
         bool stopped;
     }
 
@@ -51,14 +54,12 @@ abstract contract Permission is IReleaseLog, EIP712 {
         (bool known, bool served, bytes32 first, bytes32 second) = MODELS.servedAt(modelId, version, when);
         if (!known) return (false, Reason.Model);
         if (!served) return (false, Reason.Version);
-        Subject memory subject = Subject(modelId, version, first, nodeId, 0, licence);
-        (Reason reason,) = _ofNode(subject, when);
-        if (reason != Reason.None && second != bytes32(0)) {
-            subject.policyId = second;
-            (Reason other,) = _ofNode(subject, when);
-            if (other == Reason.None) return (true, other);
-        }
-        return (reason == Reason.None, reason);
+        (Reason reason,) = _ofLicence(Subject(modelId, version, first, nodeId, 0, licence), when);
+        if (reason != Reason.None) return (false, reason);
+        reason = _ofRecord(first, nodeId, when);
+        bool attested = reason == Reason.None
+            || (second != bytes32(0) && _ofRecord(second, nodeId, when) == Reason.None);
+        return attested ? (true, Reason.None) : (false, reason);
     }
 
     /// @inheritdoc IReleaseLog
@@ -88,8 +89,9 @@ abstract contract Permission is IReleaseLog, EIP712 {
     /// @inheritdoc IReleaseLog
     function revokeNode(address licence, bytes32 nodeId) external {
         if (!LICENCES.actsFor(licence, msg.sender)) revert NotForLicensee(licence, msg.sender);
-        if (!_isAuthorised(licence, nodeId)) revert NodeNotAuthorised(licence, nodeId);
-        _nodes[licence][nodeId].authorised = false;
+        NodeState storage node = _nodes[licence][nodeId];
+        node.authorised = false;
+        node.revoked = true;
         emit NodeRevoked(licence, nodeId);
     }
 
@@ -99,12 +101,13 @@ abstract contract Permission is IReleaseLog, EIP712 {
     }
 
     function _authoriseBySignature(NodeGrant calldata grant, bytes calldata signature) internal {
-        if (block.timestamp > grant.deadline) revert GrantExpired(grant.deadline, uint40(block.timestamp));
+        if (block.timestamp >= grant.deadline) revert GrantExpired(grant.deadline, uint40(block.timestamp));
         bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(_NODE_GRANT_TYPE, grant)));
         address licensee = LICENCES.licenseeOf(grant.licence);
         if (licensee == address(0) || !SignatureChecker.isValidSignatureNowCalldata(licensee, digest, signature)) {
             revert BadGrantSignature(grant.licence);
         }
+        if (_nodes[grant.licence][grant.nodeId].revoked) revert NodeIsRevoked(grant.licence, grant.nodeId);
         _authorise(grant.licence, grant.nodeId);
     }
 
@@ -130,13 +133,11 @@ abstract contract Permission is IReleaseLog, EIP712 {
 
     function _refusal(Subject memory subject, uint40 when) private view returns (Reason, uint8) {
         Reason reason = _ofModel(subject, when);
-        return reason == Reason.None ? _ofNode(subject, when) : (reason, 0);
-    }
-
-    function _ofNode(Subject memory subject, uint40 when) private view returns (Reason, uint8) {
-        (Reason reason, uint8 licenceReason) = _ofLicence(subject, when);
+        if (reason != Reason.None) return (reason, 0);
+        uint8 licenceReason;
+        (reason, licenceReason) = _ofLicence(subject, when);
         if (reason != Reason.None) return (reason, licenceReason);
-        return (_ofStanding(ATTESTATIONS.standing(subject.policyId, subject.nodeId, when)), 0);
+        return (_ofRecord(subject.policyId, subject.nodeId, when), 0);
     }
 
     function _ofModel(Subject memory subject, uint40 when) private view returns (Reason) {
@@ -149,30 +150,22 @@ abstract contract Permission is IReleaseLog, EIP712 {
     }
 
     function _ofLicence(Subject memory subject, uint40 when) private view returns (Reason, uint8) {
-        (bool covered, uint32 epoch) = _covered(subject);
-        if (!covered) return (Reason.Licence, 0);
-        (bool allowed, uint8 licenceReason) = _asked(subject, when);
-        if (!allowed) return (Reason.Licence, licenceReason);
+        (bytes32 modelId, uint32 lowest, uint32 epoch, bool accepted) = LICENCES.coverOf(subject.licence);
+        if (!accepted || modelId != subject.modelId || subject.version < lowest) return (Reason.Licence, 0);
+        bytes memory question =
+            abi.encodeCall(ILicence.permits, (subject.modelId, subject.version, subject.nodeId, when));
+        (, uint256 allowed, uint256 licenceReason) = BoundedCall.read(subject.licence, CALL_GAS, 2, question);
+        if (allowed != 1) return (Reason.Licence, uint8(licenceReason));
         NodeState memory node = _nodes[subject.licence][subject.nodeId];
         if (!node.authorised || node.epoch != epoch) return (Reason.Node, 0);
         return (node.stopped ? Reason.Stopped : Reason.None, 0);
     }
 
-    function _covered(Subject memory subject) private view returns (bool, uint32) {
-        (bytes32 modelId, uint32 lowest, uint32 epoch, bool accepted) = LICENCES.coverOf(subject.licence);
-        return (accepted && modelId == subject.modelId && subject.version >= lowest, epoch);
-    }
-
-    function _asked(Subject memory subject, uint40 when) private view returns (bool, uint8) {
-        bytes memory question =
-            abi.encodeCall(ILicence.permits, (subject.modelId, subject.version, subject.nodeId, when));
-        (bool ok, uint256 allowed, uint256 reason) = BoundedCall.read(subject.licence, CALL_GAS, question);
-        return (ok && allowed == 1, uint8(reason));
-    }
-
-    function _ofStanding(IAttestationLog.Standing standing) private pure returns (Reason) {
+    function _ofRecord(bytes32 policyId, bytes32 nodeId, uint40 when) private view returns (Reason) {
+        IAttestationLog.Standing standing = ATTESTATIONS.standing(policyId, nodeId, when);
         if (standing == IAttestationLog.Standing.Live) return Reason.None;
         if (standing == IAttestationLog.Standing.PolicyNotInForce) return Reason.Policy;
+        // From NoRecord on both enums name the same things in the same order.
         return Reason(uint8(Reason.NoRecord) + uint8(standing) - uint8(IAttestationLog.Standing.NoRecord));
     }
 }

@@ -7,15 +7,15 @@ import {IAttestationLog} from "contracts/interfaces/IAttestationLog.sol";
 /// blockNumber 40, level 8, kinds 32, place 16, signers 32, flags 8.
 type RecordSlot is uint256;
 
-using {unpack, recordedAt, blockNumber, withdrawn, withdraw} for RecordSlot global;
+using {unpack, expiry, recordedAt, blockNumber, signers, withdrawn, withdraw} for RecordSlot global;
 
 uint256 constant WITHDRAWN = 1 << 248;
 
-/// @notice Pack a verdict as recorded now by `signers`; one write of the slot instead of nine.
-function pack(IAttestationLog.Verdict calldata verdict, uint32 signers) view returns (RecordSlot) {
+/// @notice Pack a verdict as recorded now `by` some verifiers; one write of the slot instead of nine.
+function pack(IAttestationLog.Verdict memory verdict, uint32 by) view returns (RecordSlot) {
     uint256 word = uint256(verdict.asOf) | uint256(verdict.expiry) << 40 | block.timestamp << 80;
     word |= uint256(verdict.blockNumber) << 120 | uint256(verdict.level) << 160;
-    word |= uint256(verdict.kinds) << 168 | uint256(verdict.place) << 200 | uint256(signers) << 216;
+    word |= uint256(verdict.kinds) << 168 | uint256(verdict.place) << 200 | uint256(by) << 216;
     return RecordSlot.wrap(word);
 }
 
@@ -37,12 +37,20 @@ function unpack(RecordSlot slot, bytes16 workload, bytes16 platform) pure return
     });
 }
 
+function expiry(RecordSlot slot) pure returns (uint40) {
+    return uint40(RecordSlot.unwrap(slot) >> 40);
+}
+
 function recordedAt(RecordSlot slot) pure returns (uint40) {
     return uint40(RecordSlot.unwrap(slot) >> 80);
 }
 
 function blockNumber(RecordSlot slot) pure returns (uint40) {
     return uint40(RecordSlot.unwrap(slot) >> 120);
+}
+
+function signers(RecordSlot slot) pure returns (uint32) {
+    return uint32(RecordSlot.unwrap(slot) >> 216);
 }
 
 function withdrawn(RecordSlot slot) pure returns (bool) {

@@ -26,8 +26,8 @@ abstract contract Seats is IReleaseLog {
         IAttestationLog.Record memory rested,
         uint32 lease
     ) internal {
-        (bool ok, uint256 count,) = BoundedCall.read(subject.licence, _SEATS_GAS, abi.encodeCall(ILicence.seats, ()));
-        if (!ok || index >= count) revert SeatOutOfRange(index, ok ? uint16(count) : 0);
+        (, uint256 count,) = BoundedCall.read(subject.licence, _SEATS_GAS, 1, abi.encodeCall(ILicence.seats, ()));
+        if (index >= count) revert SeatOutOfRange(index, uint16(count));
         Seat storage seat = _seats[subject.licence][index];
         bytes16 holder = bytes16(keccak256(abi.encode(subject.policyId, rested.platform)));
         uint40 current = uint40(block.timestamp);

@@ -2,21 +2,12 @@
 """What each operation costs: as committed, and within what was promised."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
 from tests.bench.gas import FIGURES, MUSTS, measure
 
 TOLERANCE = 0.01
-# Strict: the line goes when the contracts get there.
-MISSED = {"record_first_k1"}
-
-
-def _limits() -> Iterator[object]:
-    for operation in sorted(MUSTS):
-        late = [pytest.mark.xfail(reason="the contracts cost more yet")] if operation in MISSED else []
-        yield pytest.param(operation, marks=late)
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +22,6 @@ def test_gas_is_as_committed(measured: dict[str, int]) -> None:
     assert measured == pytest.approx(committed, rel=TOLERANCE)
 
 
-@pytest.mark.parametrize("operation", list(_limits()))
+@pytest.mark.parametrize("operation", sorted(MUSTS))
 def test_gas_is_within_its_limit(measured: dict[str, int], operation: str) -> None:
     assert measured[operation] <= MUSTS[operation]

@@ -134,7 +134,6 @@ interface IReleaseLog {
 
     error Refused(Reason reason, uint8 licenceReason);
     error NotBroker(bytes32 modelId, address caller);
-    error NotAuthorised(address licence, bytes32 nodeId, address caller);
     error NotForLicensee(address licence, address caller);
     error GrantExpired(uint40 deadline, uint40 current);
     error BadGrantSignature(address licence);
@@ -153,9 +152,9 @@ interface IReleaseLog {
     error WrongSeal(bytes32 expected, bytes32 given);
     error NotContiguous(uint64 expected, uint64 given);
     error CounterBeyondCeiling(uint64 counter, uint64 ceiling);
+    error NodeIsRevoked(address licence, bytes32 nodeId);
     error WrongSubject(bytes32 release);
     error UseFailed(address licence, uint64 amount);
-    error StipendTooSmall(uint256 available, uint256 needed);
 
     /// @notice Whether a node may run a version under a licence at `when`, under any policy that counts then.
     function permits(bytes32 modelId, uint32 version, bytes32 nodeId, address licence, uint40 when)
