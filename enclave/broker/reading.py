@@ -120,9 +120,13 @@ class Reading:
         return None
 
     def pending(self, job: Job) -> bool:
-        """Whether a lease is still to begin by the newest block, whatever a node says of transactions to come."""
+        """Whether a lease may still begin by the newest block, whatever a node says of transactions to come.
+
+        A request that left the chain may come back, and with it what was sent for it.
+        """
         state = self.releases.state(job.release)
-        return state.status is (Status.LIVE if job.lease else Status.REQUESTED) and state.leases == job.lease
+        before = (Status.LIVE,) if job.lease else (Status.UNKNOWN, Status.REQUESTED)
+        return state.status in before and state.leases == job.lease
 
     def _seats(self, licence: Address, head: Block) -> dict[int, Seat]:
         """The licence's seats up to the first free one."""
@@ -185,11 +189,15 @@ class Reading:
             self._journal.update(replace(last, stage=Stage.SEEN, rests_on=rests_on, reasons=""))
 
     def _note_request(self, release: ReleaseId, subject: Subject) -> None:
-        if (subject.model_id, subject.version) in self._served:
-            rests_on = subject.block_number
-            self._journal.add(
-                Job(release=release, lease=0, stage=Stage.SEEN, subject=subject, rests_on=rests_on)
-            )
+        if (subject.model_id, subject.version) not in self._served:
+            return
+        rests_on = subject.block_number
+        self._journal.add(Job(release=release, lease=0, stage=Stage.SEEN, subject=subject, rests_on=rests_on))
+        known = self._journal.job(release, 0)
+        if known is None or known.stage is not Stage.REFUSED:
+            return
+        if self.releases.state(release).status is Status.REQUESTED:  # it left the chain, and came back
+            self._journal.update(replace(known, stage=Stage.SEEN, reasons=""))
 
 
 def _leased(event: Event, job: Job) -> Leased | None:
