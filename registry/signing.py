@@ -7,9 +7,9 @@ The only module that imports eth_account, and only where it is used: it takes a 
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import Self
 
 from coincurve import PrivateKey, PublicKey
 
@@ -18,29 +18,7 @@ from contracts.documents import parse_json
 from contracts.ids import Address, Digest
 from registry.errors import MalformedAccount, NotConfigured, WrongPassphrase
 
-_Rlp: TypeAlias = "bytes | list[_Rlp]"
-
-_DYNAMIC_FEE = b"\x02"
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transaction:
-    """What EIP-1559 asks for; fees in wei, `to` is None for a creation."""
-
-    chain_id: int
-    nonce: int
-    priority_fee: int
-    fee: int
-    gas: int
-    to: Address | None
-    value: int
-    data: bytes
-
-    def fields(self) -> "list[_Rlp]":
-        """The members in their order, without signature."""
-        numbers = (self.chain_id, self.nonce, self.priority_fee, self.fee, self.gas)
-        return [*map(_integer, numbers), bytes(self.to or b""), _integer(self.value), self.data, []]
 
 
 class Account:
@@ -109,14 +87,12 @@ class Account:
         signature = self._key.sign_recoverable(digest, hasher=None)
         return signature[:64] + bytes((27 + signature[64],))
 
-    def sign_transaction(self, transaction: Transaction) -> tuple[bytes, Digest]:
-        """Sign a transaction; returns its raw form and its hash."""
-        fields = transaction.fields()
-        digest = keccak(_DYNAMIC_FEE + _rlp(fields))
-        signature = self._key.sign_recoverable(digest, hasher=None)
-        r, s = (int.from_bytes(signature[i : i + 32], "big") for i in (0, 32))
-        raw = _DYNAMIC_FEE + _rlp([*fields, _integer(signature[64]), _integer(r), _integer(s)])
-        return raw, keccak(raw)
+    def sign_transaction(self, transaction: Mapping[str, object]) -> tuple[bytes, Digest]:
+        """Sign a transaction given in JSON-RPC names; returns its raw form and its hash."""
+        from eth_account import Account as EthAccount
+
+        signed = EthAccount.sign_transaction(dict(transaction), self._key.secret)
+        return bytes(signed.raw_transaction), Digest(bytes(signed.hash))
 
 
 def recover(digest: Digest, signature: bytes) -> Address:
@@ -134,25 +110,10 @@ def recover(digest: Digest, signature: bytes) -> Address:
 
 def creation_address(sender: Address, nonce: int) -> Address:
     """Where a plain creation by `sender` puts its contract."""
-    return Address(keccak(_rlp([bytes(sender), _integer(nonce)]))[12:])
+    import rlp
+
+    return Address(keccak(rlp.encode([bytes(sender), nonce]))[12:])
 
 
 def _address(key: PublicKey) -> Address:
     return Address(keccak(key.format(compressed=False)[1:])[12:])
-
-
-def _integer(value: int) -> bytes:
-    return value.to_bytes((value.bit_length() + 7) // 8, "big")
-
-
-def _rlp(value: "_Rlp") -> bytes:
-    if isinstance(value, bytes):
-        if len(value) == 1 and value[0] < 0x80:
-            return value
-        offset, body = 0x80, value
-    else:
-        offset, body = 0xC0, b"".join(map(_rlp, value))
-    if len(body) < 56:
-        return bytes((offset + len(body),)) + body
-    length = _integer(len(body))
-    return bytes((offset + 55 + len(length),)) + length + body

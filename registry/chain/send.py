@@ -7,7 +7,8 @@ remembered once a transaction is mined, refused or given up, so an interrupted s
 
 import threading
 import time
-from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from contracts.ids import Address, Digest
 from registry.chain.reading import block, digest, octets, quantity, table
@@ -15,12 +16,14 @@ from registry.chain.reverts import revert
 from registry.chain.transport import Json, Transport, reverted
 from registry.chain.view import Block
 from registry.errors import ChainUnavailable, RpcFailed, TimedOut
-from registry.signing import Account, Transaction
+from registry.signing import Account
+
+if TYPE_CHECKING:
+    from registry.chain.web import Wallet
 
 MINING_TIMEOUT = 180.0
 _MARGIN = 1.25
 _FLOOR = 10_000
-_TIP = 1_000_000_000
 _STALE = ("nonce too low", "underpriced", "replacement", "invalid nonce", "nonce is")
 
 
@@ -50,24 +53,22 @@ class Sender:
         """Estimate, sign and send; the lock covers one account's nonce from reading to sending."""
         with self._lock:
             gas = self.estimate(account.address, to, data, contract, value)
-            fee, tip = self._fees()
-            unsent = Transaction(
-                chain_id=self._chain_id,
-                nonce=self._nonce(account.address),
-                priority_fee=tip,
-                fee=fee,
-                gas=int(gas * _MARGIN) + _FLOOR,
-                to=to,
-                value=value,
-                data=data,
-            )
+            unsent: dict[str, object] = {
+                **self._wallet.fees(),
+                "chainId": self._chain_id,
+                "nonce": self._nonce(account.address),
+                "gas": int(gas * _MARGIN) + _FLOOR,
+                "value": value,
+                "data": data,
+                **({} if to is None else {"to": bytes(to)}),
+            }
             try:
                 return self._send(account, unsent)
             except RpcFailed as error:
                 if not any(word in error.what.lower() for word in _STALE):
                     raise
                 # another process used the account, so the node counts again
-                return self._send(account, replace(unsent, nonce=self._nonce(account.address)))
+                return self._send(account, unsent | {"nonce": self._nonce(account.address)})
 
     def landed(self, transaction: Digest, timeout: float = MINING_TIMEOUT) -> dict[str, Json]:
         """Wait for a transaction's receipt; afterwards it is no longer in flight, whatever happened."""
@@ -103,10 +104,17 @@ class Sender:
         with self._lock:
             self._flying.clear()
 
-    def _send(self, account: Account, unsent: Transaction) -> Digest:
+    @cached_property
+    def _wallet(self) -> "Wallet":
+        from registry.chain.web import Wallet
+
+        return Wallet(self._transport)
+
+    def _send(self, account: Account, unsent: dict[str, object]) -> Digest:
         raw, transaction = account.sign_transaction(unsent)
+        nonce = int(str(unsent["nonce"]))
         try:
-            self._transport.request("eth_sendRawTransaction", "0x" + raw.hex())
+            self._wallet.submit(raw)
         except RpcFailed:
             # a request that a transport repeated is refused the second time, although it arrived
             if self._transport.request("eth_getTransactionByHash", str(transaction)) is None:
@@ -114,21 +122,12 @@ class Sender:
         except ChainUnavailable as error:
             error.hint = f"transaction {transaction} may have been sent; look before repeating it"
             raise
-        self._flying.setdefault(account.address, {})[unsent.nonce] = transaction
+        self._flying.setdefault(account.address, {})[nonce] = transaction
         return transaction
 
     def _nonce(self, address: Address) -> int:
-        counted = quantity(self._transport.request("eth_getTransactionCount", str(address), "pending"))
-        return max(counted, *(nonce + 1 for nonce in self._flying.get(address, {})), 0)
-
-    def _fees(self) -> tuple[int, int]:
-        head = table(self._transport.request("eth_getBlockByNumber", "latest", False))
-        base = quantity(head.get("baseFeePerGas", "0x0"))
-        try:
-            tip = quantity(self._transport.request("eth_maxPriorityFeePerGas"))
-        except RpcFailed:  # optional in JSON-RPC
-            tip = _TIP
-        return 2 * base + tip, tip
+        flying = self._flying.get(address, {})
+        return max(self._wallet.nonce(address), *(nonce + 1 for nonce in flying), 0)
 
     def _settle(self, transaction: Digest) -> None:
         with self._lock:
