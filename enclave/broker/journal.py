@@ -67,12 +67,13 @@ class Journal:
     def __init__(self, path: Path | str) -> None:
         try:
             self._base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._base.execute("pragma journal_mode = wal")
-            self._base.execute("pragma synchronous = full")
             (version,) = self._base.execute("pragma user_version").fetchone()
             (used,) = self._base.execute("select count(*) from sqlite_master").fetchone()
             if used and version != _VERSION:
+                self._base.close()
                 raise JournalError("another version's, or another program's", where=str(path), hint=_HINT)
+            self._base.execute("pragma journal_mode = wal")
+            self._base.execute("pragma synchronous = full")
             self._base.executescript(_SCHEMA)
         except sqlite3.Error as error:
             raise JournalError(str(error), where=str(path), hint=_HINT) from error
