@@ -4,7 +4,7 @@
 from dataclasses import dataclass, replace
 
 from contracts.ids import ZERO_DIGEST, Address, Digest, ModelId, PolicyId, ReleaseId
-from contracts.records import Reason, Seat, Status, Subject, Verdict, Version
+from contracts.records import Finality, Reason, Seat, Status, Subject, Verdict, Version
 from enclave.broker.decide import Refusal, View
 from enclave.broker.journal import Job, Journal, Stage
 from enclave.errors import ReleaseRefused
@@ -19,7 +19,7 @@ from registry.policies import Policies
 from registry.releases import Releases, read_subject
 
 _PAGE = 500  # blocks read at once
-_REWIND = 64  # blocks read again after a reorganisation
+_REWIND = 64  # blocks read again after a reorganisation; more where finality is further behind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +153,8 @@ class Reading:
                 return number + 1
         except Reorganised:
             pass
-        return max(self._chain.book.deployed_at, number - _REWIND)
+        final = self._chain.head(Finality.FINAL).number
+        return max(self._chain.book.deployed_at, min(number - _REWIND, final))
 
     def _note(self, event: Event) -> None:
         words = Words(event.args)

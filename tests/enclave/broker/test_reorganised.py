@@ -88,3 +88,17 @@ def test_a_request_that_was_refused_is_not_taken_up_again_for_nothing(desk: Desk
     desk.settle(broker)
     assert [job.stage for job in broker.status()] == [Stage.REFUSED]
     assert broker.handover(release, 0) is None
+
+
+def test_a_request_in_blocks_that_replaced_many_is_read(desk: Desk) -> None:
+    """However deep a reorganisation goes, it ends at what is final."""
+    guest, broker = Attested(), desk.broker_on(Journal(":memory:"), lagging(desk.chain, lag=200)[0])
+    desk.record(guest)
+    before = desk.chain.snapshot()
+    desk.chain.mine(80)
+    desk.settle(broker)
+    desk.chain.revert(before)
+    release = desk.request(guest).release(desk.releases.domain)
+    desk.chain.mine(85)
+    desk.settle(broker)
+    assert [job.release for job in broker.status()] == [release]
