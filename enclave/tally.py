@@ -56,9 +56,9 @@ class Tally:
                 yield from self._challenged(seen)
             case "Metered":
                 before = seen.facts.terms[seen.event.address].remaining
-                self._moved(seen, seen.event.address, seen.words.int("remaining") - before)
+                yield from self._moved(seen.event.address, seen.words.int("remaining") - before)
             case "CreditFailed":
-                self._moved(seen, seen.words.address("licence"), seen.words.int("amount"))
+                yield from self._moved(seen.words.address("licence"), seen.words.int("amount"))
             case "SeatTakenOver":
                 yield from self._taken_over(seen)
             case "KeyReleased" | "LeaseRenewed":
@@ -69,10 +69,10 @@ class Tally:
                 yield from self._anchored(seen)
 
     def left_over(self, transaction: Digest | None = None) -> Iterator[Clash]:
-        """Credit or seats that moved in an earlier transaction without the event that moves them."""
-        for waiting, what in ((self.metered, "credit"), (self.takeover, "a seat")):
+        """Credit that should have moved, or a seat that moved alone, in an earlier transaction."""
+        for waiting, what in ((self.metered, "credit moved"), (self.takeover, "seat taken over")):
             if waiting is not None and waiting.transaction != transaction:
-                yield Clash(what=f"what moved {what}", expected="an event", found="none")
+                yield Clash(what=what, expected="another event in the transaction", found="none")
         if self.metered and self.metered.transaction != transaction:
             self.metered = None
         if self.takeover and self.takeover.transaction != transaction:
@@ -105,7 +105,7 @@ class Tally:
     def _leased(self, seen: Before) -> Iterator[Clash]:
         release, words = seen.words.id("release", ReleaseId), seen.words
         held = seen.facts.releases[release]
-        yield from self._charged(held.subject.licence, held.release.ceiling - words.int("ceiling"), seen)
+        self._charge(held.subject.licence, held.release.ceiling - words.int("ceiling"), seen)
         if seen.event.name == "KeyReleased":
             yield from self._seated(seen, release, held)
             return
@@ -153,15 +153,17 @@ class Tally:
         held = seen.facts.releases[release]
         yield from demand("no usage after the last", last <= self.stopped_at.get(release, last))
         if not seen.words.flag("last"):
-            yield from self._charged(held.subject.licence, 0, seen)
             return
         yield from differ("last counter", self.stopped_at.get(release, last), last)
-        yield from self._charged(held.subject.licence, held.release.ceiling - last, seen)
+        self._charge(held.subject.licence, held.release.ceiling - last, seen)
         if release not in self.stopped_at:
             self._leave(held, release, seen.event.block.timestamp)
 
-    def _moved(self, seen: Before, licence: Address, change: int) -> None:
-        self.metered = _Metered(transaction=seen.event.transaction, licence=licence, change=change)
+    def _moved(self, licence: Address, change: int) -> Iterator[Clash]:
+        """Credit moves last in its transaction, by what the event before it asks for."""
+        waiting, self.metered = self.metered, None
+        asked = (waiting.licence, waiting.change) if waiting else None
+        yield from differ("credit moved", asked, (licence, change))
 
     def _leave(self, held: Released, release: ReleaseId, now: int) -> None:
         key = held.subject.licence, held.release.seat
@@ -171,9 +173,7 @@ class Tally:
                 release=release, until=now, taken_over=seat.taken_over, holder=seat.holder
             )
 
-    def _charged(self, licence: Address, change: int, seen: Before) -> Iterator[Clash]:
-        """The licence's credit moved by `change` in this transaction; one that does not count is not asked."""
-        waiting, self.metered = self.metered, None
-        if licence in seen.facts.terms:
-            named = (waiting.licence, waiting.change) if waiting else None
-            yield from differ("credit moved", (licence, change) if change else None, named)
+    def _charge(self, licence: Address, change: int, seen: Before) -> None:
+        """Expect the licence's credit to move by `change`; one that does not count is not asked."""
+        if licence in seen.facts.terms and change:
+            self.metered = _Metered(transaction=seen.event.transaction, licence=licence, change=change)
