@@ -121,7 +121,9 @@ class Verifier:
 
     def _enroller(self) -> Enroller:
         if self.enroller is None:
-            raise ChallengeRefused("this verifier enrols no keys", where="enrolment", hint="ask another verifier")
+            raise ChallengeRefused(
+                "this verifier enrols no keys", where="enrolment", hint="ask another verifier"
+            )
         return self.enroller
 
     def _now(self) -> datetime:
