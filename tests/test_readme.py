@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 _BLOCK = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
-_BETWEEN = re.compile(r"\s(?:&&|\|\||[|;&])(?:\s|$)")
+_BETWEEN = re.compile(r"\s*(?:&&|\|\||[|;&]|\$\(|\)(?=[\s)]|$))\s*")
+_OURS = re.compile(r"(?:\$ |do |then |sudo |time )*\S*\bexequatur(?= |$)(.*)")
 _INLINE = re.compile(r"`(exequatur [a-z][^`]*)`")
 
 
@@ -30,14 +31,12 @@ def _commands(text: str) -> Iterator[str]:
 
 def _unknown(command: str) -> str:
     """What of one command line `exequatur` does not know; empty when it knows everything."""
-    words = [word for word in shlex.split(command, comments=True) if "=" not in word or word.startswith("-")]
-    while words and words[0] in {"$", "sudo", "time"}:
-        words.pop(0)
-    if not words or Path(words[0]).name != "exequatur":
+    if not (found := _OURS.match(command)):
         return ""
+    words = [word for word in shlex.split(found[1], comments=True) if "=" not in word or word[0] == "-"]
     here: object = typer.main.get_command(app)
     options = _options(here)
-    for word in words[1:]:
+    for word in words:
         if word.startswith("-") and word != "-":
             if word.split("=")[0] not in options:
                 return f"{word} in {command}"
