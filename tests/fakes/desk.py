@@ -93,10 +93,12 @@ class Desk:
     model: ModelId
     licence: Address
     entry: Entry
+    since: int
 
     @classmethod
     def open(cls, chain: DevChain, folder: Path, deal: Deal = Deal()) -> "Desk":
         """Publish a policy, register a model and license it; `clerk` is the broker's account."""
+        since = chain.head().number + 1
         owner, licensee, clerk = funded(chain, 3)
         verifiers = sorted((Account.generate() for _ in range(3)), key=lambda account: account.address)
         reader, store = ReaderKey.generate(), Store(str(folder / "store"))
@@ -121,6 +123,7 @@ class Desk:
         )
         return cls(
             chain=chain,
+            since=since,
             folder=folder,
             owner=owner,
             licensee=licensee,
@@ -213,8 +216,8 @@ class Desk:
             pass
 
     def events(self, name: str | None = None) -> list[Event]:
-        """What happened since the deployment, or all of one kind."""
-        found = self.chain.events(self.chain.book.deployed_at, self.chain.head().number)
+        """What happened since this desk opened, or all of one kind; others may have used the chain before."""
+        found = self.chain.events(self.since, self.chain.head().number)
         return [event for event in found if name in (None, event.name)]
 
     def stop(self, guest: Attested, subject: Subject, last_counter: int = 0) -> None:
