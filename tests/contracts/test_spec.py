@@ -22,55 +22,55 @@ def a(byte: int) -> Address:
     return Address(bytes([byte]) * 20)
 
 
+DOMAIN = burn_domain(CHAIN, a(0xDD), a(1), "plant")
+ENFORCED = Enforced(
+    verifiers=(a(2), a(3)),
+    threshold=2,
+    minimum_level=Level.ISOLATED,
+    maximum_age=7_200,
+    challenge_age=600,
+    depth=1,
+    lease=3_600,
+    quota=1_000,
+    burn_domain=DOMAIN,
+)
+SUBJECT = Subject(
+    model_id=model_id(CHAIN, a(0xCC), a(1), "bearing-faults"),
+    version=1,
+    policy_id=policy_id(CHAIN, a(0xDD), a(1), ENFORCED, b(4)),
+    node_id=NodeId(evm_digest("node", b(5), b(6), a(7))),
+    block_number=100,
+    licence=a(8),
+)
+VERDICT = Verdict(
+    policy_id=SUBJECT.policy_id,
+    node_id=SUBJECT.node_id,
+    lease_nonce=b(9),
+    evidence=b(10),
+    workload=b(11),
+    platform=b(12),
+    level=Level.ISOLATED,
+    kinds=2,
+    place=756,
+    block_number=100,
+    block_hash=b(13),
+    as_of=1_800_000_000,
+    expiry=1_800_007_200,
+)
+
+
 def worked() -> dict[str, Digest]:
-    model, domain = (
-        model_id(CHAIN, a(0xCC), a(1), "bearing-faults"),
-        burn_domain(CHAIN, a(0xDD), a(1), "plant"),
-    )
-    enforced = Enforced(
-        verifiers=(a(2), a(3)),
-        threshold=2,
-        minimum_level=Level.ISOLATED,
-        maximum_age=7_200,
-        challenge_age=600,
-        depth=1,
-        lease=3_600,
-        quota=1_000,
-        burn_domain=domain,
-    )
-    policy, node = (
-        policy_id(CHAIN, a(0xDD), a(1), enforced, b(4)),
-        NodeId(evm_digest("node", b(5), b(6), a(7))),
-    )
     releases = TypedDomain(chain_id=CHAIN, contract=a(0xBB))
-    subject = Subject(
-        model_id=model, version=1, policy_id=policy, node_id=node, block_number=100, licence=a(8)
-    )
-    release = subject.release(releases)
-    verdict = Verdict(
-        policy_id=policy,
-        node_id=node,
-        lease_nonce=b(9),
-        evidence=b(10),
-        workload=b(11),
-        platform=b(12),
-        level=Level.ISOLATED,
-        kinds=2,
-        place=756,
-        block_number=100,
-        block_hash=b(13),
-        as_of=1_800_000_000,
-        expiry=1_800_007_200,
-    )
+    release, node = SUBJECT.release(releases), SUBJECT.node_id
     counters = {"release": release, "seal_id": SealId(b(14)), "root": b(15), "last_counter": 15}
     return {
-        "model": Digest(model),
-        "burn-domain": Digest(domain),
-        "policy": Digest(policy),
+        "model": Digest(SUBJECT.model_id),
+        "burn-domain": Digest(DOMAIN),
+        "policy": Digest(SUBJECT.policy_id),
         "node": Digest(node),
         "release": Digest(release),
         "separator": releases.separator(),
-        "Verdict(": verdict.digest(TypedDomain(chain_id=CHAIN, contract=a(0xAA))),
+        "Verdict(": VERDICT.digest(TypedDomain(chain_id=CHAIN, contract=a(0xAA))),
         "NodeGrant(": NodeGrant(licence=a(8), node_id=node, deadline=1_800_000_600).digest(releases),
         "Stopped(": Stopped(**counters).digest(releases),
         "Usage(": Usage(**counters, first_counter=1, last=True).digest(releases),
