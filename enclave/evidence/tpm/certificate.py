@@ -60,7 +60,13 @@ def load(der: bytes) -> x509.Certificate:
         certificate.extensions.get_extension_for_class(x509.BasicConstraints)
     except x509.ExtensionNotFound:
         return certificate
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except (
+        ValueError,
+        TypeError,
+        UnsupportedAlgorithm,
+        x509.InvalidVersion,
+        x509.DuplicateExtension,
+    ) as error:
         raise MalformedEvidence("not a certificate that we can read", where="certificate") from error
     return certificate
 

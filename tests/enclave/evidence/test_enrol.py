@@ -3,6 +3,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import cbor2
@@ -157,3 +158,19 @@ def test_what_an_enroller_must_not_sign_is_refused(days: int, expected: str) -> 
     )
     with pytest.raises(NotAuthentic, match=expected):
         enrolment_of(builder.sign(KEY, SHA256()), frozenset({enroller_point(KEY)}))
+
+
+@pytest.mark.parametrize("der", CHAIN, ids=["endorsement key", "root"])
+def test_s8_a_certificate_with_any_bit_changed_is_read_or_malformed(der: bytes) -> None:
+    for bit in range(8 * len(der)):
+        changed = bytearray(der)
+        changed[bit // 8] ^= 1 << bit % 8
+        with suppress(MalformedEvidence):
+            load(bytes(changed))
+
+
+def test_a_certificate_of_an_unknown_version_is_malformed() -> None:
+    third = b"\xa0\x03\x02\x01\x02"
+    assert third in CHAIN[0]
+    with pytest.raises(MalformedEvidence):
+        load(CHAIN[0].replace(third, third[:-1] + b"\x03", 1))
