@@ -19,7 +19,8 @@ contract AttestationLog is IAttestationLog, EIP712 {
     }
 
     bytes32 private constant _VERDICT_TYPE = keccak256(
-        "Verdict(bytes32 policyId,bytes32 nodeId,bytes32 leaseNonce,bytes32 evidence,bytes32 workload,bytes32 platform,uint8 level,uint32 kinds,uint16 place,uint40 blockNumber,bytes32 blockHash,uint40 asOf,uint40 expiry)"
+        "Verdict(bytes32 policyId,bytes32 nodeId,bytes32 leaseNonce,bytes32 evidence,bytes32 workload,bytes32 platform,"
+        "uint8 level,uint32 kinds,uint16 place,uint40 blockNumber,bytes32 blockHash,uint40 asOf,uint40 expiry)"
     );
 
     IPolicyRegistry public immutable POLICIES;

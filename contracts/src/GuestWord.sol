@@ -55,7 +55,8 @@ abstract contract GuestWord is Permission, Seats {
         if (state.status < _LIVE || state.status > _ENDED) revert WrongStatus(usage.release, state.status);
         _requireAbout(subject, usage.release, usage.sealId);
         _requireSigned(subject.nodeId, keys, keccak256(abi.encode(_USAGE_TYPE, usage)), signature);
-        if (usage.firstCounter != state.lastCounter + 1) revert NotContiguous(state.lastCounter + 1, usage.firstCounter);
+        uint64 next = state.lastCounter + 1;
+        if (usage.firstCounter != next) revert NotContiguous(next, usage.firstCounter);
         bool empty = usage.lastCounter == state.lastCounter;
         if (usage.lastCounter < state.lastCounter || (empty && !usage.last)) {
             revert NotContiguous(usage.firstCounter, usage.lastCounter);

@@ -9,6 +9,12 @@ interface Vm {
         address emitter;
     }
 
+    /// @dev Functions of a contract that invariant runs leave out.
+    struct FuzzSelector {
+        address addr;
+        bytes4[] selectors;
+    }
+
     function addr(uint256 key) external pure returns (address);
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function prank(address caller) external;

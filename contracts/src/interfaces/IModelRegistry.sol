@@ -45,7 +45,19 @@ interface IModelRegistry {
         bytes32 successor;
     }
 
+    /// @notice A model was registered.
+    /// @param modelId The model.
+    /// @param owner The owner.
+    /// @param name Its name.
     event ModelRegistered(bytes32 indexed modelId, address indexed owner, string name);
+
+    /// @notice A version was added.
+    /// @param modelId The model.
+    /// @param version Number of the version.
+    /// @param sealId Digest of the sealed file.
+    /// @param policy The policy.
+    /// @param finality How deep a block must be before a key leaves.
+    /// @param uri Where the sealed file is.
     event VersionAdded(
         bytes32 indexed modelId,
         uint32 indexed version,
@@ -54,25 +66,97 @@ interface IModelRegistry {
         Finality finality,
         string uri
     );
+
+    /// @notice A policy counts for a version from now on, and alone from its start.
+    /// @param modelId The model.
+    /// @param version Number of the version.
+    /// @param policy The policy.
+    /// @param start First second it counts alone.
     event NextPolicyNamed(bytes32 indexed modelId, uint32 indexed version, bytes32 indexed policy, uint40 start);
+
+    /// @notice A version was withdrawn, for ever.
+    /// @param modelId The model.
+    /// @param version Number of the version.
     event VersionWithdrawn(bytes32 indexed modelId, uint32 indexed version);
+
+    /// @notice Versions below are no longer served.
+    /// @param modelId The model.
+    /// @param version Lowest version served from now on.
     event LowestServedRaised(bytes32 indexed modelId, uint32 version);
+
+    /// @notice A model was retired, for ever.
+    /// @param modelId The model.
+    /// @param successor Model that follows; may be zero.
     event ModelRetired(bytes32 indexed modelId, bytes32 indexed successor);
+
+    /// @notice Another account may release and stop for the model.
+    /// @param modelId The model.
+    /// @param broker The account; zero for none.
     event BrokerSet(bytes32 indexed modelId, address indexed broker);
+
+    /// @notice Ownership was offered; zero takes an offer back.
+    /// @param modelId The model.
+    /// @param from Who had it.
+    /// @param to Who gets it.
     event OwnershipOffered(bytes32 indexed modelId, address indexed from, address indexed to);
+
+    /// @notice Ownership moved, and with it the licensor's role.
+    /// @param modelId The model.
+    /// @param from Who had it.
+    /// @param to Who gets it.
     event OwnershipMoved(bytes32 indexed modelId, address indexed from, address indexed to);
 
+    /// @notice No such model was registered.
+    /// @param modelId The model.
     error UnknownModel(bytes32 modelId);
+
+    /// @notice The model has no such version.
+    /// @param modelId The model.
+    /// @param version Number asked for.
     error UnknownVersion(bytes32 modelId, uint32 version);
+
+    /// @notice Only the model's owner may do this.
+    /// @param modelId The model.
+    /// @param caller Account that tried.
     error NotOwner(bytes32 modelId, address caller);
+
+    /// @notice Ownership was not offered to the caller.
+    /// @param modelId The model.
+    /// @param caller Account that tried.
     error NotPendingOwner(bytes32 modelId, address caller);
+
+    /// @notice The owner registered that name before.
+    /// @param modelId The model.
     error AlreadyRegistered(bytes32 modelId);
+
+    /// @notice A model needs a name.
     error EmptyName();
+
+    /// @notice A version needs a sealed file.
     error EmptySeal();
+
+    /// @notice The version was withdrawn before.
+    /// @param modelId The model.
+    /// @param version Number of the version.
     error AlreadyWithdrawn(bytes32 modelId, uint32 version);
+
+    /// @notice The model was retired.
+    /// @param modelId The model.
     error AlreadyRetired(bytes32 modelId);
+
+    /// @notice The lowest version served only rises.
+    /// @param modelId The model.
+    /// @param lowestServed Lowest version served.
+    /// @param proposed Version proposed.
     error NotRaised(bytes32 modelId, uint32 lowestServed, uint32 proposed);
+
+    /// @notice A policy replaces another in the future only.
+    /// @param start Start proposed.
+    /// @param current Time of this block.
     error StartNotAhead(uint40 start, uint40 current);
+
+    /// @notice The policy was never published, or was withdrawn.
+    /// @param policy The policy.
     error PolicyNotInForce(bytes32 policy);
 
     /// @notice Register a model under the caller and a name.

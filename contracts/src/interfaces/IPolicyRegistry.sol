@@ -41,27 +41,96 @@ interface IPolicyRegistry {
         bool withdrawn;
     }
 
+    /// @notice A policy was published.
+    /// @param policyId The policy.
+    /// @param controller Who may withdraw the policy.
+    /// @param documentDigest Digest of the policy document.
+    /// @param enforced The part that contracts enforce.
     event PolicyPublished(
         bytes32 indexed policyId, address indexed controller, bytes32 indexed documentDigest, Enforced enforced
     );
+
+    /// @notice A policy was withdrawn, for ever.
+    /// @param policyId The policy.
     event PolicyWithdrawn(bytes32 indexed policyId);
+
+    /// @notice A verifier was withdrawn from a policy, for ever.
+    /// @param policyId The policy.
+    /// @param verifier The verifier.
+    /// @param index Its place among the ascending verifiers.
     event VerifierWithdrawn(bytes32 indexed policyId, address indexed verifier, uint8 index);
+
+    /// @notice A platform no longer counts under any policy of the domain.
+    /// @param burnDomain Id of the domain.
+    /// @param platform First half of the platform commitment.
     event PlatformBurnt(bytes32 indexed burnDomain, bytes16 indexed platform);
+
+    /// @notice A workload no longer counts under any policy of the domain.
+    /// @param burnDomain Id of the domain.
+    /// @param workload First half of the workload digest.
     event WorkloadRecalled(bytes32 indexed burnDomain, bytes16 indexed workload);
 
+    /// @notice No such policy was published.
+    /// @param policyId The policy.
     error UnknownPolicy(bytes32 policyId);
+
+    /// @notice The policy was published before.
+    /// @param policyId The policy.
     error AlreadyPublished(bytes32 policyId);
+
+    /// @notice The policy was withdrawn before.
+    /// @param policyId The policy.
     error AlreadyWithdrawn(bytes32 policyId);
+
+    /// @notice Only the policy's controller may do this.
+    /// @param policyId The policy.
+    /// @param caller Account that tried.
     error NotController(bytes32 policyId, address caller);
+
+    /// @notice Verifiers are not zero and strictly ascending.
+    /// @param index Place of the first that is not.
     error VerifiersNotAscending(uint256 index);
+
+    /// @notice A policy has 1 to 32 verifiers.
+    /// @param count How many there are.
     error VerifierCount(uint256 count);
+
+    /// @notice The threshold is at least one, and at most all verifiers.
+    /// @param threshold How many verifiers must sign.
+    /// @param verifiers How many verifiers there are.
     error ThresholdOutOfRange(uint8 threshold, uint256 verifiers);
+
+    /// @notice Levels go from 0 to 4.
+    /// @param level Assurance level.
     error LevelOutOfRange(uint8 level);
+
+    /// @notice Evidence would expire before a lease on it can end.
+    /// @param maximumAge Seconds from challenge to latest expiry.
+    /// @param lease Longest lease in seconds.
+    /// @param challengeAge Seconds within which a verdict must be recorded.
     error AgeBelowLease(uint32 maximumAge, uint32 lease, uint32 challengeAge);
+
+    /// @notice Lease, challenge age and quota are not zero.
     error ZeroTerm();
+
+    /// @notice The account is none of the policy's verifiers.
+    /// @param policyId The policy.
+    /// @param verifier The verifier.
     error UnknownVerifier(bytes32 policyId, address verifier);
+
+    /// @notice The verifier was withdrawn before.
+    /// @param policyId The policy.
+    /// @param verifier The verifier.
     error VerifierAlreadyWithdrawn(bytes32 policyId, address verifier);
+
+    /// @notice The platform was burnt before.
+    /// @param burnDomain Id of the domain.
+    /// @param platform First half of the platform commitment.
     error AlreadyBurnt(bytes32 burnDomain, bytes16 platform);
+
+    /// @notice The workload was recalled before.
+    /// @param burnDomain Id of the domain.
+    /// @param workload First half of the workload digest.
     error AlreadyRecalled(bytes32 burnDomain, bytes16 workload);
 
     /// @notice Publish a policy under the caller; reverts unless `maximumAge >= lease + challengeAge`.

@@ -12,11 +12,25 @@ abstract contract Lifecycle {
         Revoked
     }
 
+    /// @notice The licence permits nothing until it is resumed.
+    /// @param modelId The model.
     event Suspended(bytes32 indexed modelId);
+
+    /// @notice The licence permits again.
+    /// @param modelId The model.
     event Resumed(bytes32 indexed modelId);
+
+    /// @notice The licence permits nothing, for ever.
+    /// @param modelId The model.
     event Revoked(bytes32 indexed modelId);
 
+    /// @notice Only the model's current owner may do this.
+    /// @param modelId The model.
+    /// @param caller Account that tried.
     error NotLicensor(bytes32 modelId, address caller);
+
+    /// @notice The licence is not in a state that this step starts from.
+    /// @param state State it is in.
     error WrongState(State state);
 
     IModelRegistry public immutable MODELS;

@@ -40,6 +40,14 @@ contract TermLicence is ILicence, Lifecycle, Meter {
         bytes32 text;
     }
 
+    /// @notice Everything the licence says, once and for all.
+    /// @param modelId The model.
+    /// @param lowestVersion Lowest version covered.
+    /// @param start First second of the term.
+    /// @param end First second after the term.
+    /// @param seats How many nodes may run at once.
+    /// @param answers How many answers it is good for.
+    /// @param text Digest of the text.
     event Drafted(
         bytes32 indexed modelId,
         uint32 lowestVersion,
@@ -50,7 +58,12 @@ contract TermLicence is ILicence, Lifecycle, Meter {
         bytes32 text
     );
 
+    /// @notice The term holds no second.
+    /// @param start First second of the term.
+    /// @param end First second after the term.
     error EmptyTerm(uint40 start, uint40 end);
+
+    /// @notice A licence has at least one seat.
     error NoSeats();
 
     uint32 public immutable LOWEST_VERSION;

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compiler is found, or says what is missing; the committed artefacts are what the sources compile to."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from contracts import build
+from contracts.build import main
+from contracts.errors import CompilerError
+from contracts.solc import VERSION, compile_sources
+
+SOURCE = "// SPDX-License-Identifier: Apache-2.0\npragma solidity ^0.8.24;\ncontract A {}\n"
+
+
+@pytest.mark.forge
+def test_artefacts_are_what_the_sources_compile_to() -> None:
+    assert main(["--check"]) == 0
+
+
+@pytest.mark.forge
+def test_check_names_what_differs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(build, "artefacts", lambda: [(tmp_path / "Other.json", "{}")])
+    with pytest.raises(CompilerError, match=r"Other\.json") as refused:
+        main(["--check"])
+    assert "contracts.build" in refused.value.hint
+    assert main([]) == 0
+    assert main(["--check"]) == 0
+
+
+@pytest.mark.forge
+def test_compiles_twice_to_the_same_bytes() -> None:
+    first, second = (compile_sources({"contracts/A.sol": SOURCE}) for _ in range(2))
+    assert json.dumps(first) == json.dumps(second)
+
+
+@pytest.mark.forge
+def test_a_broken_source_says_where() -> None:
+    with pytest.raises(CompilerError, match="ParserError"):
+        compile_sources({"contracts/A.sol": SOURCE.replace("{}", "{")})
+
+
+def test_a_missing_compiler_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(CompilerError, match="no Solidity compiler") as missing:
+        compile_sources({"contracts/A.sol": SOURCE}, modules=tmp_path)
+    assert "npm ci" in missing.value.hint
+
+
+@pytest.mark.forge
+def test_another_version_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "solc").mkdir()
+    (tmp_path / "solc" / "soljson.js").touch()
+    (tmp_path / "solc" / "package.json").write_text('{"version": "0.8.30"}', "utf-8")
+    with pytest.raises(CompilerError, match=f"needs solc {VERSION}, found 0.8.30"):
+        compile_sources({"contracts/A.sol": SOURCE}, modules=tmp_path)
