@@ -21,7 +21,7 @@ from enclave.errors import ChallengeRefused
 from enclave.evidence.binding import Challenge
 from enclave.evidence.bundle import Bundle
 from enclave.evidence.enrol import EnrolRequest, challenge_ak, enroller_point, issue
-from enclave.evidence.policy import Trust
+from enclave.evidence.trust import Trust
 from enclave.judging import Assigned, judge
 from registry.attestations import Attestations
 from registry.chain.chain import Chain

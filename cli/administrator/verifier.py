@@ -58,7 +58,7 @@ def _open(policies: list[str], chain: str, store: str, account: str) -> "Verifie
     from cli.assigned import assigned_policies
     from cli.session import session
     from contracts.ids import PolicyId
-    from enclave.evidence.policy import Trust
+    from enclave.evidence.trust import Trust
     from enclave.verifier import Enroller, Verifier
 
     opened = session(chain=chain, store=store, account=account)

@@ -8,10 +8,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from cli.demo.world import World
 from contracts.ids import Digest
-from enclave.evidence.policy import Trust
-from enclave.evidence.roots import key_digest
+from enclave.evidence.certificates import key_digest
 from enclave.evidence.software.verify import workload_of
 from enclave.evidence.tpm.quote import expected_workload
+from enclave.evidence.trust import Trust
 from enclave.node import swtpm, tpm
 from enclave.node.measure import extend_pcr14, guest_files_digest
 from enclave.verifier import Enroller

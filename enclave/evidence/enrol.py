@@ -22,13 +22,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from enclave.errors import EnrolmentRefused, MalformedEvidence, NotAuthentic
-from enclave.evidence.facts import RootStatus
-from enclave.evidence.policy import Trust
-from enclave.evidence.roots import ENDORSEMENT_KEY_ROOTS, key_digest, status_of
-from enclave.evidence.tpm.certificate import ENROLMENT, LONGEST, Enrolment, check_chain, load
+from enclave.evidence.certificates import key_digest, load, path
+from enclave.evidence.roots import ENDORSEMENT_KEY_ROOTS
+from enclave.evidence.tpm.certificate import ENROLMENT, LONGEST, Enrolment
 from enclave.evidence.tpm.credential import make_credential
 from enclave.evidence.tpm.structures import TpmPublic
 from enclave.evidence.tpm.verify import key_faults
+from enclave.evidence.trust import Trust
 
 PENDING = timedelta(minutes=5)
 SKEW = timedelta(days=1)  # how far the time of blocks, which enrolments go by, may trail that of certificates
@@ -71,10 +71,9 @@ def challenge_ak(
 ) -> tuple[bytes, bytes]:
     """Check the EK chain and the AK, and return the credential blob and the cookie to send back."""
     chain = [load(der) for der in request.chain]
-    root = check_chain(chain, _caught_up(chain, at))
-    status, name = status_of(root, ENDORSEMENT_KEY_ROOTS)
-    if status is not RootStatus.VENDOR and root not in trust.extra_roots:
-        raise EnrolmentRefused(name, where="EK chain", hint="add the root's key digest for development")
+    if len(chain) < 2:
+        raise EnrolmentRefused("without its issuers", where="EK chain", hint="send the chain, root included")
+    root = path(chain[0], chain[1:], roots=ENDORSEMENT_KEY_ROOTS, trust=trust, at=_caught_up(chain, at)).root
     endorsement = _endorsement_key(chain[0])
     public = TpmPublic.parse(request.public)
     if findings := list(key_faults(public)):

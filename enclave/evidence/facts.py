@@ -5,11 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import TypeAlias
 
 from contracts.ids import Digest
 from contracts.records import Level
+from enclave.evidence.custody import Custody
 from enclave.evidence.findings import Finding
 from enclave.evidence.kinds import Kind
+
+Claim: TypeAlias = "bytes | str | int | bool | list[Claim] | dict[str, Claim] | None"
+Claims: TypeAlias = dict[str, Claim]
 
 
 class RootStatus(Enum):
@@ -24,8 +29,11 @@ class RootStatus(Enum):
 class Facts:
     """One device: authentic, and not yet acceptable.
 
-    `bound` is the 32 bytes it signed over; `level` is what counts and `potential` what it would be under a
-    vendor root. `missed` holds rules of the technology itself that the evidence does not meet.
+    `bound` is what it signed over: a root device 32 bytes, or 64 of which the last half is zero, a peripheral
+    its nonce. `claims` are named as in the vendor's manual; `registers` are those of them that measure code.
+    `missed` holds rules of the technology itself that the evidence does not meet. `inputs` says when each
+    thing that the verdict rests on was made, `certificates` the SHA-256 of each key that vouched. What is
+    authentic at a moment stays so from `not_before` until `not_after`, half-open.
     """
 
     kind: Kind
@@ -40,13 +48,34 @@ class Facts:
     not_after: datetime | None
     missed: tuple[Finding, ...]
     trace: tuple[str, ...]
+    claims: Claims = field(default_factory=dict, repr=False)
+    inputs: Mapping[str, datetime] = field(default_factory=dict)
+    certificates: tuple[bytes, ...] = ()
+    clock: str = "host"
+    custody: Custody | None = None
 
     @property
     def potential(self) -> Level:
         """The level this evidence has under a vendor root."""
+        if self.custody is not None and self.kind.level is Level.ISOLATED:
+            return Level.ISOLATED_CUSTODY
         return self.kind.level
 
     @property
     def level(self) -> Level:
         """The level this evidence has."""
-        return self.kind.level if self.status is RootStatus.VENDOR else Level.NONE
+        return self.potential if self.status is RootStatus.VENDOR else Level.NONE
+
+    def value(self, path: str) -> Claim:
+        """A register by name, or a claim by dotted path such as `reported_tcb_decoded.microcode`; None if absent."""
+        if path in self.registers:
+            return self.registers[path]
+        found: Claim = self.claims
+        for part in path.split("."):
+            if isinstance(found, dict):
+                found = found.get(part)
+            elif isinstance(found, list) and part.isascii() and part.isdigit() and int(part) < len(found):
+                found = found[int(part)]
+            else:
+                return None
+        return found

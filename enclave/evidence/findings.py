@@ -25,6 +25,15 @@ class Reason(Enum):
     CLOCK = "the guest's clock is of another kind"
     STALE = "the evidence had expired at the challenge block"
     FUTURE = "the evidence is not valid yet at the challenge block"
+    PLATFORM = "the evidence and its endorsements speak of different platforms"
+    DEBUG = "whoever runs the guest can read or change it"
+    TCB = "firmware or microcode is in a state that is known to be bad, or not known at all"
+    REFERENCE = "a measurement or claim has a value that no reference allows"
+    MINIMUM = "a security version is below the floor that is in force"
+    AGE = "something that the evidence rests on is too old, or has no date"
+    REVOKED = "a key that the evidence rests on was revoked"
+    BURNT = "the platform is burnt"
+    CUSTODY = "nobody that counts vouches for the place of the platform"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +44,11 @@ class Finding:
     expected: str
     found: str
     hint: str = ""
+
+    @property
+    def rule(self) -> str:
+        """The rule's name in results and EARs."""
+        return self.reason.name.lower()
 
     def __str__(self) -> str:
         return f"{self.reason.name}: expected {self.expected}, found {self.found}"

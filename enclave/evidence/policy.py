@@ -20,6 +20,7 @@ from enclave.evidence.binding import CLOCKS, Lockdown
 from enclave.evidence.findings import Finding, Reason
 from enclave.evidence.kinds import Kind
 from enclave.evidence.reading import Table, plain
+from enclave.evidence.trust import Trust
 
 APPRAISAL = 1
 DEVELOPMENT = "software only, for development"
@@ -42,17 +43,6 @@ class RegisterRule:
     kind: Kind
     name: str
     allow: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trust:
-    """Whom evidence may rest on besides vendor roots: enrollers' keys, and roots that lower the level to `none`.
-
-    Keys are uncompressed P-256 points, roots SHA-256 digests of SubjectPublicKeyInfo.
-    """
-
-    enrollers: frozenset[bytes]
-    extra_roots: frozenset[bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

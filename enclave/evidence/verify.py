@@ -10,11 +10,8 @@ from enclave.evidence.bundle import Bundle, Device
 from enclave.evidence.facts import Facts
 from enclave.evidence.findings import Finding, Reason
 from enclave.evidence.kinds import Kind
-from enclave.evidence.policy import Trust
-from enclave.evidence.software.verify import SoftwareQuote
-from enclave.evidence.software.verify import verify as verify_software
-from enclave.evidence.tpm.quote import TpmQuote
-from enclave.evidence.tpm.verify import verify as verify_tpm
+from enclave.evidence.technologies import TECHNOLOGIES
+from enclave.evidence.trust import Trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +42,8 @@ def verify(bundle: Bundle, *, trust: Trust, at: datetime) -> Verified:
 
 
 def _device(device: Device, node: NodeId, trust: Trust, at: datetime) -> Facts:
-    match Kind.of(device.kind):
-        case Kind.SOFTWARE:
-            return verify_software(SoftwareQuote.parse(device.body), node, device.index)
-        case Kind.TPM:
-            return verify_tpm(TpmQuote.parse(device.body), device.index, trust=trust, at=at)
-    known = ", ".join(kind.label for kind in Kind)
-    finding = Finding(reason=Reason.KIND, expected=f"one of {known}", found=device.kind)
-    raise NotAuthentic([finding])
+    kind = Kind.of(device.kind)
+    if kind is None or kind not in TECHNOLOGIES:
+        known = ", ".join(kind.label for kind in TECHNOLOGIES)
+        raise NotAuthentic([Finding(reason=Reason.KIND, expected=f"one of {known}", found=device.kind)])
+    return TECHNOLOGIES[kind].verify(device.body, device.index, node=node, trust=trust, at=at)

@@ -16,14 +16,14 @@ from enclave.envelope import ReaderKey, file_name, open_bundle
 from enclave.errors import EnvelopeError
 from enclave.evidence.binding import Challenge, DeviceEntry, GuestClaims, report_data
 from enclave.evidence.bundle import Bundle, Device
+from enclave.evidence.certificates import key_digest, load
 from enclave.evidence.enrol import EnrolRequest
 from enclave.evidence.kinds import Kind
 from enclave.evidence.platform import commitment, opening
-from enclave.evidence.policy import DeviceRule, Trust
-from enclave.evidence.roots import key_digest
-from enclave.evidence.tpm.certificate import load
+from enclave.evidence.policy import DeviceRule
 from enclave.evidence.tpm.quote import expected_workload
 from enclave.evidence.tpm.structures import TpmPublic
+from enclave.evidence.trust import Trust
 from enclave.guest.keys import Keys
 from enclave.verifier import Enroller
 from registry.attestations import read_verdict

@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cli.running import serving
 from contracts.ids import ReleaseId
 from enclave.errors import RefusedRemotely, ServiceUnavailable
+from enclave.evidence.certificates import key_digest, load
 from enclave.evidence.enrol import EnrolRequest
-from enclave.evidence.policy import Trust
-from enclave.evidence.roots import key_digest
-from enclave.evidence.tpm.certificate import enrolment_of, load
+from enclave.evidence.tpm.certificate import enrolment_of
 from enclave.evidence.tpm.structures import TpmPublic
+from enclave.evidence.trust import Trust
 from enclave.http import HttpBroker, HttpVerifier, application, broker_application, verifier_application
 from enclave.verifier import Enroller
 from tests.fakes.chains import fresh

@@ -11,10 +11,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from contracts.ids import Digest
+from enclave.evidence.certificates import key_digest, load
 from enclave.evidence.enrol import EnrolRequest, challenge_ak, enroller_point, issue
-from enclave.evidence.policy import Trust
-from enclave.evidence.roots import key_digest
-from enclave.evidence.tpm.certificate import load
+from enclave.evidence.trust import Trust
 from enclave.node.measure import extend_pcr14
 from enclave.node.swtpm import running
 from enclave.node.tpm import HostTpm, enrol, host_tpm

@@ -2,6 +2,7 @@
 """Software evidence: the same protocol without a device; it proves nothing about the machine (SPEC.md, section 5)."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Self
 
 import cbor2
@@ -12,9 +13,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from contracts.digests import digest
 from contracts.ids import Digest, NodeId
 from enclave.errors import MalformedEvidence, NotAuthentic
-from enclave.evidence.facts import Facts, RootStatus
+from enclave.evidence.facts import Claims, Facts, RootStatus
 from enclave.evidence.findings import Finding, Reason
 from enclave.evidence.kinds import Kind
+from enclave.evidence.technology import Technology, as_it_is, without_pieces
+from enclave.evidence.trust import Trust
 
 _ES256 = cbor2.dumps({1: -7}, canonical=True)
 _COSE_SIGN1 = 18
@@ -58,8 +61,10 @@ def workload_of(guest_files: bytes) -> Digest:
     return digest("workload", Kind.SOFTWARE.label, guest_files)
 
 
-def verify(quote: SoftwareQuote, node: NodeId, index: int) -> Facts:
+def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: datetime) -> Facts:
     """Check the signature by the key that the evidence itself brings: consistent, at level `none`."""
+    del trust, at  # nobody vouches for it, at no time
+    quote = SoftwareQuote.parse(body)
     numbers = [int.from_bytes(quote.signature[i : i + 32], "big") for i in (0, 32)]
     try:
         key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), quote.key)
@@ -73,7 +78,7 @@ def verify(quote: SoftwareQuote, node: NodeId, index: int) -> Facts:
         kind=Kind.SOFTWARE,
         index=index,
         bound=quote.report_data[:32],
-        identity=node,
+        identity=node if node is not None else quote.key,
         workload=quote.workload,
         status=RootStatus.NONE,
         root="none",
@@ -82,4 +87,26 @@ def verify(quote: SoftwareQuote, node: NodeId, index: int) -> Facts:
         not_after=None,
         missed=(),
         trace=("software: signed by a key of its own, vouched for by nobody: level none",),
+        claims=show(body),
     )
+
+
+def show(body: bytes) -> Claims:
+    """What the evidence says, believed by nobody."""
+    quote = SoftwareQuote.parse(body)
+    return {"report_data": quote.report_data, "workload": bytes(quote.workload), "key": quote.key}
+
+
+def recognise(body: bytes) -> bool:
+    """Whether these bytes begin as software evidence does."""
+    return body.startswith(b"\xd2\x84\x43\xa1\x01\x26\xa0\x58\xa7\x83\x58\x40")
+
+
+TECHNOLOGY = Technology(
+    kind=Kind.SOFTWARE,
+    recognise=recognise,
+    show=show,
+    verify=verify,
+    wrap=as_it_is,
+    endorse=without_pieces,
+)

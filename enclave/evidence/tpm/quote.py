@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from contracts.digests import digest
 from contracts.ids import Digest
 from enclave.errors import MalformedEvidence
+from enclave.evidence.facts import Claims
 from enclave.evidence.kinds import Kind
 from enclave.evidence.tpm.structures import HASHES, TpmAttest, TpmPublic, TpmSignature
 
@@ -61,6 +62,15 @@ class TpmQuote:
             return {}
         _, numbers = self.attest.selections[0]
         return dict(zip(numbers, self.pcrs, strict=False))
+
+    def claims(self) -> Claims:
+        """The quote's fields as the TPM 2.0 Library names them, and the PCR values that came with it."""
+        attest = self.attest
+        return {
+            "attest": attest.claims(),
+            "pcrs_sha256": {str(number): value for number, value in self.registers().items()},
+            "ak_name": self.public.name,
+        }
 
     def covers_pcrs(self) -> bool:
         """Whether the values are those that the TPM quoted."""

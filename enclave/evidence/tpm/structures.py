@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
 from enclave.errors import MalformedEvidence
+from enclave.evidence.facts import Claims
 
 SHA256 = 0x000B
 HASHES: dict[int, type[hashes.HashAlgorithm]] = {
@@ -163,6 +164,7 @@ class TpmAttest:
     """A TPMS_ATTEST of type quote: what a TPM says its PCRs are."""
 
     raw: bytes = field(repr=False)
+    qualified_signer: bytes
     extra_data: bytes
     clock: int
     reset_count: int
@@ -179,7 +181,7 @@ class TpmAttest:
         magic, kind = reader.number(4), reader.number(2)
         if (magic, kind) != (_GENERATED, _QUOTE):
             raise reader.wrong(f"magic {magic:#x}, type {kind:#x}")
-        reader.sized()
+        signer = reader.sized()
         extra, clock, resets, restarts, safe = (
             reader.sized(),
             *(reader.number(size) for size in (8, 4, 4, 1)),
@@ -194,6 +196,7 @@ class TpmAttest:
         reader.done()
         return cls(
             raw=raw,
+            qualified_signer=signer,
             extra_data=extra,
             clock=clock,
             reset_count=resets,
@@ -203,6 +206,21 @@ class TpmAttest:
             selections=selections,
             pcr_digest=digest,
         )
+
+    def claims(self) -> Claims:
+        """The fields as the TPM 2.0 Library, part 2, names them."""
+        return {
+            "type": f"{_QUOTE:#x}",
+            "qualified_signer": self.qualified_signer,
+            "extra_data": self.extra_data,
+            "clock": self.clock,
+            "reset": self.reset_count,
+            "restart": self.restart_count,
+            "safe": int(self.safe),
+            "firmware": f"{self.firmware:#x}",
+            "sel": [[bank, list(numbers)] for bank, numbers in self.selections],
+            "pcr_digest": self.pcr_digest,
+        }
 
 
 def _selection(reader: Reader) -> tuple[int, tuple[int, ...]]:

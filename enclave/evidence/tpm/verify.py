@@ -7,17 +7,20 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from contracts.ids import NodeId
 from enclave.errors import NotAuthentic
-from enclave.evidence.facts import Facts, RootStatus
+from enclave.evidence.certificates import check_time, fault, key_digest, load, path, spki
+from enclave.evidence.facts import Claims, Facts, RootStatus
 from enclave.evidence.findings import Finding, Reason
 from enclave.evidence.kinds import Kind
-from enclave.evidence.policy import Trust
-from enclave.evidence.roots import ATTESTATION_KEY_ROOTS, ENDORSEMENT_KEY_ROOTS, key_digest, status_of
-from enclave.evidence.tpm.certificate import check_chain, check_time, enrolment_of, fault, load, spki
+from enclave.evidence.roots import ATTESTATION_KEY_ROOTS, ENDORSEMENT_KEY_ROOTS
+from enclave.evidence.technology import Technology, as_it_is, without_pieces
+from enclave.evidence.tpm.certificate import enrolment_of
 from enclave.evidence.tpm.ima import ImaLog
 from enclave.evidence.tpm.log import EventLog
 from enclave.evidence.tpm.quote import GUEST_PCR, TpmQuote, workload_of
 from enclave.evidence.tpm.structures import SHA256, Attributes, TpmPublic
+from enclave.evidence.trust import Trust
 
 REQUIRED = (
     Attributes.FIXED_TPM
@@ -35,14 +38,16 @@ _EXTENDED_LATER = {_IMA_PCR, GUEST_PCR}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Vouched:
     identity: bytes = field(repr=False)
-    root: bytes
+    keys: tuple[bytes, ...]
     status: RootStatus
     vendor: str
     how: str
 
 
-def verify(quote: TpmQuote, index: int, *, trust: Trust, at: datetime) -> Facts:
+def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: datetime) -> Facts:
     """Check signature, key attributes, PCR values and the certificate of the key, at a moment."""
+    del node
+    quote = TpmQuote.parse(body)
     findings = [*key_faults(quote.public), *_quote_faults(quote)]
     try:
         vouched = _vouched(quote, trust, at)
@@ -65,6 +70,9 @@ def verify(quote: TpmQuote, index: int, *, trust: Trust, at: datetime) -> Facts:
         not_after=leaf.not_valid_after_utc,
         missed=tuple(_missed(quote)),
         trace=(f"tpm: quote by a restricted key, {vouched.how}, up to {vouched.vendor}",),
+        claims=quote.claims(),
+        inputs={"certificate": leaf.not_valid_before_utc},
+        certificates=vouched.keys,
     )
 
 
@@ -102,16 +110,24 @@ def _vouched(quote: TpmQuote, trust: Trust, at: datetime) -> _Vouched:
         check_time(leaf, at)
         if len(quote.chain) != 1 or enrolment.name != quote.public.name:
             raise fault(Reason.CERTIFICATE, "the Name that was enrolled", "another, or more certificates")
-        status, vendor = status_of(enrolment.root, ENDORSEMENT_KEY_ROOTS)
-        root, identity, how = enrolment.root, enrolment.endorsement, "enrolled against its endorsement key"
-    else:
-        root, identity = check_chain([load(der) for der in quote.chain], at), key_digest(leaf)
-        status, vendor = status_of(root, ATTESTATION_KEY_ROOTS)
-        how = "certified by the TPM's vendor"
-        if status is not RootStatus.VENDOR and root not in trust.extra_roots:
-            hint = "name the enroller in the policy, or enrol at one that it names"
-            raise fault(Reason.ROOT, "an enroller of the policy, or a vendor", vendor, hint)
-    return _Vouched(identity=identity, root=root, status=status, vendor=vendor, how=how)
+        vendor = ENDORSEMENT_KEY_ROOTS.get(enrolment.root.hex())
+        return _Vouched(
+            identity=enrolment.endorsement,
+            status=RootStatus.TEST_ROOT if vendor is None else RootStatus.VENDOR,
+            vendor=vendor or f"unknown root {enrolment.root.hex()}",
+            how="enrolled against its endorsement key",
+            keys=(key_digest(leaf), enrolment.endorsement, enrolment.root),
+        )
+    found = path(
+        leaf, [load(der) for der in quote.chain[1:]], roots=ATTESTATION_KEY_ROOTS, trust=trust, at=at
+    )
+    return _Vouched(
+        identity=key_digest(leaf),
+        status=found.status,
+        vendor=found.vendor,
+        how="certified by the TPM's vendor",
+        keys=found.keys,
+    )
 
 
 def _missed(quote: TpmQuote) -> Iterator[Finding]:
@@ -133,3 +149,18 @@ def _missed(quote: TpmQuote) -> Iterator[Finding]:
         if ImaLog.parse(quote.ima_log).matching(registers[_IMA_PCR], start=start) is None:
             expected = f"PCR {_IMA_PCR} {registers[_IMA_PCR].hex()}"
             yield Finding(reason=Reason.LOG, expected=expected, found="no prefix of the IMA log gives it")
+
+
+def show(body: bytes) -> Claims:
+    """What the evidence says, believed by nobody."""
+    return TpmQuote.parse(body).claims()
+
+
+def recognise(body: bytes) -> bool:
+    """Whether these bytes begin as the evidence of a TPM does: seven parts, the first a TPMS_ATTEST."""
+    return body[:1] == b"\x87" and b"\xffTCG\x80\x18" in body[1:10]
+
+
+TECHNOLOGY = Technology(
+    kind=Kind.TPM, recognise=recognise, show=show, verify=verify, wrap=as_it_is, endorse=without_pieces
+)

@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from enclave.evidence.certificates import key_digest, load
 from enclave.evidence.enrol import EnrolRequest, challenge_ak, enroller_point, issue
-from enclave.evidence.policy import Policy, Trust
-from enclave.evidence.roots import key_digest
-from enclave.evidence.tpm.certificate import load
+from enclave.evidence.policy import Policy
 from enclave.evidence.tpm.quote import expected_workload
 from enclave.evidence.tpm.structures import TpmPublic
+from enclave.evidence.trust import Trust
 from tests.fakes.evidence import FILES, NOON, Case, policy_text
 from tests.fakes.tpm import FakeTpm
 

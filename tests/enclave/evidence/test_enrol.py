@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from enclave.errors import EnrolmentRefused, MalformedEvidence, NotAuthentic
+from enclave.evidence.certificates import key_digest, load
 from enclave.evidence.enrol import EnrolRequest, challenge_ak, enroller_point, issue
-from enclave.evidence.policy import Trust
-from enclave.evidence.roots import key_digest
-from enclave.evidence.tpm.certificate import Enrolment, enrolment_of, load
+from enclave.evidence.tpm.certificate import Enrolment, enrolment_of
 from enclave.evidence.tpm.credential import make_credential
 from enclave.evidence.tpm.structures import TpmPublic
+from enclave.evidence.trust import Trust
 from tests.fakes.evidence import NOON
 from tests.fakes.tpm import ATTRIBUTES, FakeTpm
 

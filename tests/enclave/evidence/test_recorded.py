@@ -13,12 +13,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from enclave.errors import MalformedEvidence, NotAuthentic
+from enclave.evidence.certificates import Path as CertificatePath
+from enclave.evidence.certificates import key_digest, load, path
 from enclave.evidence.facts import RootStatus
-from enclave.evidence.roots import ATTESTATION_KEY_ROOTS, key_digest, status_of
-from enclave.evidence.tpm.certificate import check_chain, load
+from enclave.evidence.roots import ATTESTATION_KEY_ROOTS
 from enclave.evidence.tpm.log import EventLog
 from enclave.evidence.tpm.quote import pcr_digest
 from enclave.evidence.tpm.structures import TpmAttest, TpmPublic, TpmSignature
+from enclave.evidence.trust import Trust
 
 GCP = ["gcp-sev-vtpm-ak-chain", "gcp-tdx-vtpm-ak-chain"]
 
@@ -56,6 +58,11 @@ def gcp_parts(
     return expectation, attest, bytes.fromhex(quote["signature"]), chain, values
 
 
+def up(chain: list[x509.Certificate], at: datetime) -> CertificatePath:
+    nobody = Trust(enrollers=frozenset(), extra_roots=frozenset())
+    return path(chain[0], chain[1:], roots=ATTESTATION_KEY_ROOTS, trust=nobody, at=at)
+
+
 def test_google_s_quotes_verify(gcp: Path) -> None:
     expectation, attest, signature, chain, values = gcp_parts(gcp)
     claims_hold(attest, expectation["claims"]["attest"])
@@ -77,31 +84,30 @@ def test_google_s_quotes_verify(gcp: Path) -> None:
 def test_google_s_chains_reach_the_pinned_root(gcp: Path) -> None:
     expectation, _, _, chain, _ = gcp_parts(gcp)
     at = datetime.fromisoformat(str(expectation["verification_time"]))
-    root = check_chain(chain, at)
-    assert status_of(root, ATTESTATION_KEY_ROOTS) == (RootStatus.VENDOR, "Google EK/AK CA Root")
+    found = up(chain, at)
+    assert (found.status, found.vendor) == (RootStatus.VENDOR, "Google EK/AK CA Root")
     (pem,) = x509.load_pem_x509_certificates((gcp / "gcp-ek-ak-root.pem").read_bytes())
-    assert key_digest(pem) == root
+    assert key_digest(pem) == found.root
 
 
 def test_google_s_negatives_are_refused(gcp: Path) -> None:
     _, _, _, chain, _ = gcp_parts(gcp)
     early = chain[0].not_valid_before_utc.replace(microsecond=0)
-    check_chain(chain, early)
+    up(chain, early)
     for wrong, at in (
         (chain, datetime(2026, 2, 2, 6, 57, 46, tzinfo=UTC)),
         ([chain[0], chain[2]], early),
         (chain[:1], early),
-        ([], early),
     ):
         with pytest.raises(NotAuthentic) as caught:
-            check_chain(wrong, at)
+            up(wrong, at)
         assert caught.value.reasons == ("CERTIFICATE",)
 
 
 def test_azure_s_root_is_pinned(shared_evidence: Path) -> None:
     pem = shared_evidence / "azure-vtpm" / "tdx-2026-with-ak-chain" / "azure-virtual-tpm-root-2023.pem"
     root = key_digest(x509.load_pem_x509_certificate(pem.read_bytes()))
-    assert status_of(root, ATTESTATION_KEY_ROOTS)[0] is RootStatus.VENDOR
+    assert ATTESTATION_KEY_ROOTS[root.hex()] == "Azure Virtual TPM Root Certificate Authority 2023"
 
 
 def test_keylime_s_rsa_quote_verifies(shared_evidence: Path) -> None:

@@ -19,8 +19,8 @@ from contracts.ids import Digest
 from enclave.errors import AlreadyMeasured, DeviceUnavailable, EnclaveError, MalformedEvidence, Refused
 from enclave.evidence.appraise import Reason
 from enclave.evidence.binding import Lockdown
+from enclave.evidence.certificates import load
 from enclave.evidence.policy import Policy
-from enclave.evidence.tpm.certificate import load
 from enclave.evidence.tpm.credential import make_credential
 from enclave.evidence.tpm.quote import TpmQuote, expected_workload
 from enclave.evidence.tpm.structures import TpmAttest, TpmPublic, TpmSignature

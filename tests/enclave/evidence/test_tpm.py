@@ -20,12 +20,13 @@ from contracts.ids import Digest
 from enclave.errors import MalformedEvidence, NotAuthentic, Refused
 from enclave.evidence.appraise import Reason
 from enclave.evidence.bundle import Bundle
-from enclave.evidence.policy import Policy, Trust
-from enclave.evidence.roots import key_digest
-from enclave.evidence.tpm.certificate import Enrolment, load
+from enclave.evidence.certificates import key_digest, load
+from enclave.evidence.policy import Policy
+from enclave.evidence.tpm.certificate import Enrolment
 from enclave.evidence.tpm.quote import TpmQuote, expected_workload, workload_of
 from enclave.evidence.tpm.structures import Attributes, TpmAttest, TpmPublic, TpmSignature
 from enclave.evidence.tpm.verify import verify
+from enclave.evidence.trust import Trust
 from tests.fakes.evidence import FILES, NOON, Case
 from tests.fakes.tpm import ATTRIBUTES, FakeTpm, certificate, selection, sized
 
@@ -274,8 +275,7 @@ def test_almost_right_structures_raise_malformed_or_nothing(fake_tpm: FakeTpm, b
 
 def test_facts_never_print_the_platform(tpm_case: Case) -> None:
     bundle = tpm_case.bundle()
-    quote = TpmQuote.parse(bundle.devices[0].body)
-    facts = verify(quote, 0, trust=tpm_case.policy.trust, at=NOON)
+    facts = verify(bundle.devices[0].body, 0, node=None, trust=tpm_case.policy.trust, at=NOON)
     assert facts.identity.hex() not in repr(facts)
     assert repr(facts.identity) not in repr(facts)
 
@@ -297,9 +297,9 @@ def test_a_certificate_that_may_not_issue_ends_a_chain(tpm_case: Case, fake_tpm:
 
 
 def test_no_trust_means_no_evidence(tpm_case: Case) -> None:
-    quote = TpmQuote.parse(tpm_case.bundle().devices[0].body)
+    body = tpm_case.bundle().devices[0].body
     with pytest.raises(NotAuthentic):
-        verify(quote, 0, trust=Trust(enrollers=frozenset(), extra_roots=frozenset()), at=NOON)
+        verify(body, 0, node=None, trust=Trust(enrollers=frozenset(), extra_roots=frozenset()), at=NOON)
 
 
 def test_evidence_of_one_node_does_not_serve_another_s6(tpm_case: Case) -> None:

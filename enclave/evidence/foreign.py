@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Containers in which other projects keep evidence, each unpacked to one of our kinds and bodies."""
+
+from collections.abc import Callable
+
+from enclave.evidence.kinds import Kind
+
+Unpack = Callable[[bytes], "tuple[Kind, bytes] | None"]
+"""Reads one project's container: kind and body, None for anything else; raises `MalformedEvidence` inside its own."""
+
+CONTAINERS: tuple[Unpack, ...] = ()
+
+
+def unpack(raw: bytes) -> tuple[Kind, bytes] | None:
+    """Kind and body of evidence in a container that we know, or None."""
+    return next((found for reader in CONTAINERS if (found := reader(raw)) is not None), None)

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every technology this verifier knows, and which of them raw evidence belongs to."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from enclave.evidence.kinds import Kind
+from enclave.evidence.software.verify import TECHNOLOGY as SOFTWARE
+from enclave.evidence.technology import Technology
+from enclave.evidence.tpm.verify import TECHNOLOGY as TPM
+
+TECHNOLOGIES: Mapping[Kind, Technology] = MappingProxyType(
+    {
+        technology.kind: technology
+        for technology in (
+            SOFTWARE,
+            TPM,
+        )
+    }
+)
+
+
+def recognised(evidence: bytes) -> Technology | None:
+    """The technology whose device gave these bytes, if exactly one claims them."""
+    claimants = [technology for technology in TECHNOLOGIES.values() if technology.recognise(evidence)]
+    return claimants[0] if len(claimants) == 1 else None
