@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from cli import auditor, output, user
+from cli import auditor, evidence, output, user
 from cli.administrator import broker, chain, node, verifier
 from cli.options import Json
 from cli.owner import keys, licence, model, policy
@@ -99,6 +99,7 @@ for name, commands in {
     "broker": broker.app,
     "node": node.app,
     "audit": auditor.app,
+    "evidence": evidence.app,
 }.items():
     app.add_typer(commands, name=name)
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from enclave.errors import MalformedEvidence, NotAuthentic
@@ -145,6 +145,11 @@ def spki(certificate: x509.Certificate) -> bytes:
 def key_digest(certificate: x509.Certificate) -> bytes:
     """SHA-256 of the certificate's SubjectPublicKeyInfo."""
     return hashlib.sha256(spki(certificate)).digest()
+
+
+def spki_digest(key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey) -> bytes:
+    """SHA-256 of a key's SubjectPublicKeyInfo."""
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
 
 
 def fault(reason: Reason, expected: str, found: str, hint: str = "") -> NotAuthentic:

@@ -5,98 +5,149 @@ The baseline refuses what no policy should accept: guests that can be debugged, 
 nobody pinned. A root that the caller adds for this call is believed, at level `none`, and the trace says so first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from contracts.records import Level
 from enclave.errors import NotAuthentic
-from enclave.evidence.detect import Detected
+from enclave.evidence.binding import device_nonce, report_data
+from enclave.evidence.bundle import Bundle
+from enclave.evidence.certificates import key_digest, spki_digest
+from enclave.evidence.detect import Detected, detect, devices_of, is_bundle
+from enclave.evidence.endorsements import Endorsements
 from enclave.evidence.facts import Claims, Facts, RootStatus
 from enclave.evidence.findings import Finding, Reason
-from enclave.evidence.kinds import Kind
 from enclave.evidence.rules import Rules
 from enclave.evidence.technologies import TECHNOLOGIES
 from enclave.evidence.trust import Trust
 
+_UNSEEN = "the bundle answers its own challenge; whether that was ever asked is for a verifier with a chain"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """What was believed of one device's evidence, and every reason why not."""
+    """What was believed of evidence, and every reason why not; `kind` is a technology's name, or `bundle`."""
 
-    kind: Kind
-    facts: Facts | None
+    kind: str
+    authentic: bool
+    level: Level
+    status: RootStatus
+    claims: Claims
     reasons: tuple[Finding, ...]
     trace: tuple[str, ...]
 
     @property
-    def authentic(self) -> bool:
-        """Whether its signatures and certificates hold."""
-        return self.facts is not None
-
-    @property
     def accepted(self) -> bool:
         """Whether it is authentic and meets every rule it was examined by."""
-        return self.facts is not None and not self.reasons
-
-    @property
-    def level(self) -> Level:
-        """The level of evidence that was accepted or refused; `none` where it is not authentic."""
-        return Level.NONE if self.facts is None else self.facts.level
-
-    @property
-    def status(self) -> RootStatus:
-        """What its certificates end at."""
-        return RootStatus.NONE if self.facts is None else self.facts.status
-
-    @property
-    def claims(self) -> Claims:
-        """What the device vouches for; nothing where it is not authentic."""
-        return {} if self.facts is None else self.facts.claims
+        return self.authentic and not self.reasons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What the evidence should have been made for, as far as the caller knows: a nonce, or whole report data."""
+    """What evidence should have been made for, as far as the caller knows: a nonce, or whole report data."""
 
     nonce: bytes | None = None
     report_data: bytes | None = None
 
 
+def trusting(blobs: Sequence[bytes]) -> Trust:
+    """Trust in the roots and keys in some files; of certificates, those that signed themselves where there are any."""
+    found = Endorsements.sort(blobs)
+    roots = [c for c in found.certificates if c.issuer == c.subject] or list(found.certificates)
+    digests = {*map(key_digest, roots), *map(spki_digest, found.keys)}
+    return Trust(enrollers=frozenset(), extra_roots=frozenset(digests))
+
+
+def examine_file(
+    raw: bytes,
+    pieces: Sequence[bytes] = (),
+    *,
+    family: str = "",
+    trust: Trust,
+    at: datetime,
+    expected: Expected,
+    rules: Rules | None = None,
+) -> Examination:
+    """Verify and judge a file of evidence as of a moment; raises `MalformedEvidence` only."""
+    if is_bundle(raw):
+        return _examine_bundle(raw, trust=trust, at=at, rules=rules)
+    return examine(detect(raw, pieces, family=family), trust=trust, at=at, expected=expected, rules=rules)
+
+
 def examine(
-    detected: Detected, *, trust: Trust, at: datetime, expected: Expected, rules: Rules | None = None
+    detected: Detected,
+    *,
+    index: int = 0,
+    trust: Trust,
+    at: datetime,
+    expected: Expected,
+    rules: Rules | None = None,
 ) -> Examination:
     """Verify and judge one device's evidence as of a moment; raises `MalformedEvidence` only."""
-    technology = TECHNOLOGIES[detected.kind]
+    kind = detected.kind.label
     try:
-        facts = technology.verify(detected.body, 0, node=None, trust=trust, at=at)
+        facts = TECHNOLOGIES[detected.kind].verify(detected.body, index, node=None, trust=trust, at=at)
     except NotAuthentic as error:
         return Examination(
-            kind=detected.kind, facts=None, reasons=error.findings, trace=(f"not authentic at {at:%FT%TZ}",)
+            kind=kind,
+            authentic=False,
+            level=Level.NONE,
+            status=RootStatus.NONE,
+            claims={},
+            reasons=error.findings,
+            trace=(f"{kind}: not authentic at {at:%Y-%m-%dT%H:%M:%SZ}",),
         )
     reasons = [*facts.missed, *_bound(facts, expected)]
     reasons += _baseline(facts, trust) if rules is None else rules.unmet(facts, at)
     return Examination(
-        kind=detected.kind, facts=facts, reasons=tuple(reasons), trace=(*_loud(facts), *facts.trace)
+        kind=kind,
+        authentic=True,
+        level=facts.level,
+        status=facts.status,
+        claims=facts.claims,
+        reasons=tuple(reasons),
+        trace=(*_loud(facts), *facts.trace),
+    )
+
+
+def _examine_bundle(raw: bytes, *, trust: Trust, at: datetime, rules: Rules | None) -> Examination:
+    """Every device of a bundle, each expected to answer the bundle's own challenge, which nobody else checked."""
+    bundle, found = Bundle.decode(raw), devices_of(raw)
+    bound = report_data(bundle.challenge, bundle.claims, bundle.entries())
+    examined: list[Examination] = []
+    for index, device in enumerate(found):
+        nonce = device_nonce(bundle.challenge, index, device.kind.label)
+        expected = Expected(nonce=nonce) if index else Expected(report_data=bound)
+        examined.append(examine(device, index=index, trust=trust, at=at, expected=expected, rules=rules))
+    root = examined[0]
+    return Examination(
+        kind="bundle",
+        authentic=all(device.authentic for device in examined),
+        level=root.level,
+        status=root.status,
+        claims={d.label: device.claims for d, device in zip(bundle.devices, examined, strict=True)},
+        reasons=tuple(reason for device in examined for reason in device.reasons),
+        trace=(_UNSEEN, *(line for device in examined for line in device.trace)),
     )
 
 
 def _loud(facts: Facts) -> Iterator[str]:
     if facts.status is RootStatus.TEST_ROOT:
         yield (
-            f"TRUST ADDED FOR THIS CALL: {facts.root} is no vendor's root; level none, "
+            f"TRUST ADDED BY THE CALLER: {facts.root} is no vendor's; level none, "
             f"{facts.potential.label} under a vendor root"
         )
 
 
 def _baseline(facts: Facts, trust: Trust) -> Iterator[Finding]:
-    if facts.status is RootStatus.TEST_ROOT and not trust.extra_roots:
+    hint = "a policy may accept level none, for development"
+    if facts.status is RootStatus.NONE:
         yield Finding(
-            reason=Reason.ROOT,
-            expected="a vendor's root",
-            found=facts.root,
-            hint="a policy may accept roots of its own, at level none",
+            reason=Reason.ROOT, expected="a vendor's root", found="nobody vouches for it", hint=hint
         )
+    if facts.status is RootStatus.TEST_ROOT and not trust.extra_roots:
+        yield Finding(reason=Reason.ROOT, expected="a vendor's root", found=facts.root, hint=hint)
 
 
 def _bound(facts: Facts, expected: Expected) -> Iterator[Finding]:
