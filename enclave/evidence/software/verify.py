@@ -99,7 +99,7 @@ def show(body: bytes) -> Claims:
 
 def recognise(body: bytes) -> bool:
     """Whether these bytes begin as software evidence does."""
-    return body.startswith(b"\xd2\x84\x43\xa1\x01\x26\xa0\x58\xa7\x83\x58\x40")
+    return body.startswith(b"\xd2\x84\x43\xa1\x01\x26\xa0\x58\xa8\x83\x58\x40")
 
 
 TECHNOLOGY = Technology(

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is fuzzed: every function that reads bytes somebody else made.
+
+A target takes any bytes and returns, or raises an error of ours; anything else is a finding. Targets named
+`verify` also hold that evidence is not malleable: bytes that differ from a good sample's are refused, or mean
+exactly the same.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from contracts.errors import ExequaturError
+from enclave.evidence.bundle import Bundle
+from enclave.evidence.detect import detect
+from enclave.evidence.endorsements import Endorsements
+from enclave.evidence.examine import Examination, Expected, examine_file, trusting
+from enclave.evidence.kinds import Kind
+from enclave.evidence.policy import Policy
+from enclave.evidence.rules import rules_from
+from enclave.evidence.showing import shown
+from enclave.evidence.technologies import TECHNOLOGIES
+from enclave.evidence.trust import Trust
+from tests.fakes.recorded import Recorded, recorded
+
+_NOBODY = Trust(enrollers=frozenset(), extra_roots=frozenset())
+_AT = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+class Malleable(Exception):
+    """Changed evidence was accepted, and says something else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One parser with the inputs to start from."""
+
+    name: str
+    run: Callable[[bytes], None]
+    seeds: Sequence[bytes] = field(repr=False)
+
+
+def targets(shared: Path | None) -> Mapping[str, Target]:
+    """Every target by name; those that need recorded evidence only where it is."""
+    samples = [] if shared is None else list(recorded(shared))
+    found = [*_parsers(samples), *map(_verifier, samples)]
+    return {target.name: target for target in found}
+
+
+def _parsers(samples: Sequence[Recorded]) -> Iterator[Target]:
+    whole = [sample.evidence.read_bytes() for sample in samples]
+    pieces = [piece.read_bytes() for sample in samples for piece in sample.pieces]
+    yield Target(name="detect", run=_tolerant(detect), seeds=whole)
+    yield Target(name="show", run=_tolerant(shown), seeds=[*whole, *pieces])
+    yield Target(name="bundle", run=_tolerant(Bundle.decode), seeds=[])
+    yield Target(name="endorsements", run=_tolerant(lambda raw: Endorsements.sort([raw])), seeds=pieces)
+    yield Target(name="policy-json", run=_tolerant(Policy.from_json), seeds=[])
+    yield Target(name="policy-toml", run=_tolerant(_text(Policy.from_toml)), seeds=[])
+    yield Target(name="rules-toml", run=_tolerant(_text(rules_from)), seeds=[])
+    for kind in TECHNOLOGIES:
+        raw = [sample.evidence.read_bytes() for sample in samples]
+        bodies = [body for one in raw if (body := _body(one, kind)) is not None]
+        yield Target(name=kind.label, run=_tolerant(_body_reader(kind)), seeds=bodies)
+
+
+def _verifier(sample: Recorded) -> Target:
+    pieces, roots = ([path.read_bytes() for path in paths] for paths in (sample.pieces, sample.trusted))
+    trust, good = trusting(roots), sample.evidence.read_bytes()
+
+    def judge(raw: bytes) -> Examination:
+        return examine_file(raw, [*pieces, *roots], trust=trust, at=sample.moment, expected=Expected())
+
+    truth = judge(good)
+
+    def run(raw: bytes) -> None:
+        with suppress(ExequaturError):
+            found = judge(raw)
+            if found.authentic and (found.claims, found.reasons) != (truth.claims, truth.reasons):
+                raise Malleable(sample.name)
+
+    return Target(name=f"verify:{sample.name}", run=run, seeds=[good])
+
+
+def _body(raw: bytes, kind: Kind) -> bytes | None:
+    with suppress(ExequaturError):
+        found = detect(raw)
+        return found.body if found.kind is kind else None
+    return None
+
+
+def _body_reader(kind: Kind) -> Callable[[bytes], object]:
+    def read(raw: bytes) -> None:
+        technology = TECHNOLOGIES[kind]
+        technology.recognise(raw)
+        for body in (raw, technology.wrap(raw)):
+            with suppress(ExequaturError):
+                technology.show(body)
+            with suppress(ExequaturError):
+                technology.verify(body, 0, node=None, trust=_NOBODY, at=_AT)
+
+    return read
+
+
+def _text(read: Callable[[str], object]) -> Callable[[bytes], object]:
+    return lambda raw: read(raw.decode("utf-8", "replace"))
+
+
+def _tolerant(read: Callable[[bytes], object]) -> Callable[[bytes], None]:
+    def run(raw: bytes) -> None:
+        with suppress(ExequaturError):
+            read(raw)
+
+    return run
