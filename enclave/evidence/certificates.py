@@ -5,12 +5,14 @@ Paths are built here and not taken as sent, end at the first key that counts and
 Signatures are remembered, because they do not change; validity and revocation are looked at every time.
 """
 
+import base64
 import hashlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import pairwise
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -18,29 +20,20 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from enclave.errors import MalformedEvidence, NotAuthentic
-from enclave.evidence.constraints import permits_names
+from enclave.evidence.constraints import check_names
 from enclave.evidence.facts import RootStatus
-from enclave.evidence.findings import Finding, Reason
+from enclave.evidence.findings import Reason
+from enclave.evidence.findings import fault as fault
+from enclave.evidence.revocation import check_revocation, lists_for
 from enclave.evidence.trust import Trust
 
 LONGEST_PATH = 8
-_MOST_LINKS = 64
 _HASHES = frozenset({"sha256", "sha384", "sha512"})
+_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+_MOST_LINKS = 64
+_MOST_IN_A_FILE = 64
+_LONGEST = 1 << 14
 _PEM = b"-----BEGIN CERTIFICATE-----"
-_UNDERSTOOD = frozenset(
-    {
-        x509.BasicConstraints.oid,
-        x509.KeyUsage.oid,
-        x509.ExtendedKeyUsage.oid,
-        x509.NameConstraints.oid,
-        x509.SubjectAlternativeName.oid,
-        x509.CertificatePolicies.oid,
-        x509.CRLDistributionPoints.oid,
-        x509.ObjectIdentifier("2.23.133.5.4.1"),  # TCG DICE TcbInfo
-        x509.ObjectIdentifier("2.23.133.5.4.4"),  # TCG DICE Ueid
-        x509.ObjectIdentifier("2.23.133.5.4.5"),  # TCG DICE MultiTcbInfo
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,16 +44,24 @@ class Path:
     root: bytes
     status: RootStatus
     vendor: str
+    crls: tuple[x509.CertificateRevocationList, ...] = ()
 
     @property
     def not_before(self) -> datetime:
-        """From when on all of them are valid."""
-        return max(certificate.not_valid_before_utc for certificate in self.certificates)
+        """From when on all of them are valid, and their revocation lists in force."""
+        lists = [crl.last_update_utc for crl in self.crls]
+        return max([*lists, *(certificate.not_valid_before_utc for certificate in self.certificates)])
 
     @property
     def not_after(self) -> datetime:
-        """Until when all of them are valid."""
-        return min(certificate.not_valid_after_utc for certificate in self.certificates)
+        """Until when all of them are valid, and their revocation lists in force."""
+        lists = [crl.next_update_utc for crl in self.crls if crl.next_update_utc is not None]
+        return min([*lists, *(certificate.not_valid_after_utc for certificate in self.certificates)])
+
+    @property
+    def oldest_crl(self) -> datetime | None:
+        """When the oldest revocation list that was consulted was made; None where none came along."""
+        return min((crl.last_update_utc for crl in self.crls), default=None)
 
     @property
     def keys(self) -> tuple[bytes, ...]:
@@ -69,7 +70,9 @@ class Path:
 
 
 def load(der: bytes) -> x509.Certificate:
-    """Read a certificate, its key and its extensions, so that nothing later finds them malformed."""
+    """Read a certificate, its names, key and extensions, so that nothing later finds them malformed."""
+    if len(der) > _LONGEST:
+        raise MalformedEvidence(f"longer than {_LONGEST} bytes", where="certificate")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns of serial numbers below one; here they are refused
@@ -77,7 +80,8 @@ def load(der: bytes) -> x509.Certificate:
             if certificate.serial_number < 1:
                 raise ValueError("serial number below one")
         certificate.public_key()
-        list(certificate.extensions)
+        _ = list(certificate.extensions), certificate.issuer, certificate.subject
+        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     except (
         ValueError,
         TypeError,
@@ -91,7 +95,7 @@ def load(der: bytes) -> x509.Certificate:
 
 
 def load_all(blob: bytes) -> tuple[x509.Certificate, ...]:
-    """Read one certificate in DER, or any number in PEM; bytes behind a certificate inside its PEM block are padding."""
+    """Read one certificate in DER, or up to 64 in PEM; zeros behind a certificate inside its PEM block are padding."""
     if _PEM not in blob:
         return (load(blob),)
     try:
@@ -109,24 +113,47 @@ def path(
     at: datetime,
     crls: Sequence[x509.CertificateRevocationList] = (),
 ) -> Path:
-    """The path from `leaf` through `pool` up to a key in `roots` (digest in hex: vendor) or among trust's extra roots.
+    """The first path from `leaf` through `pool` that holds at `at`, up to a key in `roots` or among trust's extra roots.
 
-    Raises `NotAuthentic` with what stands in the way of the path that came furthest.
+    `roots` maps digests in hex to vendors. A leaf whose own key counts is a path by itself, and what its certificate
+    says is then nobody's word. Raises `NotAuthentic`: why the first path that ends at a key that counts does not hold,
+    or else what stands in the way of the longest one.
     """
-    search = _Search(pool=tuple(pool), roots=roots, trust=trust)
-    found = search.up((leaf,))
-    if found is None:
-        raise search.dead_end()
-    for depth, certificate in enumerate(found):
+    search, flaws = _Search(pool=tuple(pool), roots=roots, trust=trust), list[NotAuthentic]()
+    for found in search.up((leaf,)):
+        try:
+            _check(found, crls, at)
+        except NotAuthentic as flaw:
+            flaws.append(flaw)
+        else:
+            return _ended(found, roots, crls)
+    raise flaws[0] if flaws else search.dead_end()
+
+
+def _check(
+    found: Sequence[x509.Certificate], crls: Sequence[x509.CertificateRevocationList], at: datetime
+) -> None:
+    for certificate in found:
         check_time(certificate, at)
-        if depth + 1 < len(found):
-            _check_revocation(certificate, found[depth + 1], crls, at)
-    _check_names(found)
+    for certificate, issuer in pairwise(found):
+        check_revocation(certificate, issuer, crls, at)
+    check_names(found)
+
+
+def _ended(
+    found: tuple[x509.Certificate, ...],
+    roots: Mapping[str, str],
+    crls: Sequence[x509.CertificateRevocationList],
+) -> Path:
     root = key_digest(found[-1])
     vendor = roots.get(root.hex())
-    status = RootStatus.TEST_ROOT if vendor is None else RootStatus.VENDOR
+    consulted = tuple(crl for certificate in found[:-1] for crl in lists_for(certificate, crls))
     return Path(
-        certificates=found, root=root, status=status, vendor=vendor or f"a root added by trust, {root.hex()}"
+        certificates=found,
+        root=root,
+        status=RootStatus.TEST_ROOT if vendor is None else RootStatus.VENDOR,
+        vendor=vendor or f"a root added by trust, {root.hex()}",
+        crls=consulted,
     )
 
 
@@ -152,25 +179,19 @@ def spki_digest(key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25
     return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
 
 
-def fault(reason: Reason, expected: str, found: str, hint: str = "") -> NotAuthentic:
-    """One finding, ready to raise."""
-    return NotAuthentic([Finding(reason=reason, expected=expected, found=found, hint=hint)])
-
-
 def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Whether `issuer` signed `certificate`, by an algorithm that still counts."""
     return _issued(certificate.public_bytes(Encoding.DER), issuer.public_bytes(Encoding.DER))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def _issued(certificate: bytes, issuer: bytes) -> bool:
     child, parent = load(certificate), load(issuer)
-    hashed, key = child.signature_hash_algorithm, parent.public_key()
-    if hashed is None or hashed.name not in _HASHES:
+    try:
+        hashed = child.signature_hash_algorithm
+    except UnsupportedAlgorithm:
         return False
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048:
-        return False
-    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+    if hashed is None or hashed.name not in _HASHES or not _strong(parent.public_key()):
         return False
     try:
         child.verify_directly_issued_by(parent)
@@ -179,26 +200,31 @@ def _issued(certificate: bytes, issuer: bytes) -> bool:
     return True
 
 
+def _strong(key: object) -> bool:
+    if isinstance(key, rsa.RSAPublicKey):
+        return 2048 <= key.key_size <= 8192
+    return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES
+
+
 class _Search:
-    """Looks for a path depth first, and remembers why the best attempt ended."""
+    """Looks for paths depth first, and remembers the longest that led nowhere."""
 
     def __init__(self, *, pool: tuple[x509.Certificate, ...], roots: Mapping[str, str], trust: Trust) -> None:
         self._pool, self._roots, self._trust = pool, roots, trust
         self._links = 0
         self._best: tuple[x509.Certificate, ...] = ()
 
-    def up(self, walked: tuple[x509.Certificate, ...]) -> tuple[x509.Certificate, ...] | None:
-        """The whole path that begins with `walked`, or None."""
+    def up(self, walked: tuple[x509.Certificate, ...]) -> Iterator[tuple[x509.Certificate, ...]]:
+        """Every whole path that begins with `walked`."""
         digest = key_digest(walked[-1])
         if digest.hex() in self._roots or digest in self._trust.extra_roots:
-            return walked
+            yield walked
+            return
         if len(walked) > len(self._best):
             self._best = walked
         if len(walked) < LONGEST_PATH:
             for issuer in self._issuers(walked):
-                if (found := self.up((*walked, issuer))) is not None:
-                    return found
-        return None
+                yield from self.up((*walked, issuer))
 
     def _issuers(self, walked: tuple[x509.Certificate, ...]) -> Iterator[x509.Certificate]:
         top = walked[-1]
@@ -234,48 +260,11 @@ def _may_issue(certificate: x509.Certificate, below: int) -> bool:
     return basic.path_length is None or basic.path_length >= below
 
 
-def _check_revocation(
-    certificate: x509.Certificate,
-    issuer: x509.Certificate,
-    crls: Sequence[x509.CertificateRevocationList],
-    at: datetime,
-) -> None:
-    for crl in (crl for crl in crls if crl.issuer == certificate.issuer):
-        key = issuer.public_key()
-        if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) or not _crl_holds(crl, key):
-            raise fault(Reason.CERTIFICATE, "a revocation list signed by the issuer", "another signature")
-        if crl.next_update_utc is None or not crl.last_update_utc <= at < crl.next_update_utc:
-            found = f"from {crl.last_update_utc} until {crl.next_update_utc}"
-            raise fault(Reason.CERTIFICATE, "a revocation list in force", found, "fetch a newer one")
-        entry = crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
-        if entry is not None and entry.revocation_date_utc <= at:
-            when = f"revoked on {entry.revocation_date_utc}"
-            raise fault(Reason.CERTIFICATE, "certificates that are not revoked", when)
-
-
-def _crl_holds(
-    crl: x509.CertificateRevocationList, key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey
-) -> bool:
-    try:
-        return crl.is_signature_valid(key)
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        return False
-
-
-def _check_names(found: Sequence[x509.Certificate]) -> None:
-    for depth, certificate in enumerate(found):
-        unknown = [e.oid for e in certificate.extensions if e.critical and e.oid not in _UNDERSTOOD]
-        if unknown:
-            found_oids = ", ".join(oid.dotted_string for oid in unknown)
-            raise fault(Reason.CERTIFICATE, "critical extensions that we understand", found_oids)
-        if not all(permits_names(certificate, below) for below in found[:depth]):
-            raise fault(Reason.CERTIFICATE, "names within the issuers' constraints", "a name outside them")
-
-
 def _pem_blocks(blob: bytes) -> Iterator[bytes]:
-    import base64
-
-    for block in blob.split(_PEM)[1:]:
+    blocks = blob.split(_PEM)[1:]
+    if len(blocks) > _MOST_IN_A_FILE:
+        raise ValueError("too many")
+    for block in blocks:
         body, end, _ = block.partition(b"-----END CERTIFICATE-----")
         if not end:
             raise ValueError("no end")

@@ -1,12 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Name constraints of issuers (RFC 5280, section 4.2.1.10), for the forms that device certificates use.
+"""What issuers allow below them: name constraints (RFC 5280, section 4.2.1.10) and critical extensions.
 
-Subjects are compared as directory names; a constraint on any other form refuses certificates that bear such a name.
+Subjects are compared as directory names, in the way of section 7.1: case and runs of spaces do not count. A constraint
+on any other form of name refuses certificates that bear such a name.
 """
 
 from collections.abc import Sequence
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from enclave.evidence.findings import Reason, fault
+
+_UNDERSTOOD = frozenset(
+    {
+        x509.BasicConstraints.oid,
+        x509.KeyUsage.oid,
+        x509.ExtendedKeyUsage.oid,
+        x509.NameConstraints.oid,
+        x509.SubjectAlternativeName.oid,
+        x509.CertificatePolicies.oid,
+        x509.CRLDistributionPoints.oid,
+        x509.ObjectIdentifier("2.23.133.5.4.1"),  # TCG DICE TcbInfo
+        x509.ObjectIdentifier("2.23.133.5.4.4"),  # TCG DICE Ueid
+        x509.ObjectIdentifier("2.23.133.5.4.5"),  # TCG DICE MultiTcbInfo
+    }
+)
+
+
+def check_names(path: Sequence[x509.Certificate]) -> None:
+    """Refuse a path, leaf first, with a critical extension that we ignore or a name outside an issuer's constraints."""
+    for depth, certificate in enumerate(path):
+        unknown = [e.oid for e in certificate.extensions if e.critical and e.oid not in _UNDERSTOOD]
+        if unknown:
+            found = ", ".join(oid.dotted_string for oid in unknown)
+            raise fault(Reason.CERTIFICATE, "critical extensions that we understand", found)
+        if not all(permits_names(certificate, below) for below in path[:depth]):
+            raise fault(Reason.CERTIFICATE, "names within the issuers' constraints", "a name outside them")
 
 
 def permits_names(issuer: x509.Certificate, below: x509.Certificate) -> bool:
@@ -16,7 +46,10 @@ def permits_names(issuer: x509.Certificate, below: x509.Certificate) -> bool:
     except x509.ExtensionNotFound:
         return True
     permitted, excluded = list(limits.permitted_subtrees or ()), list(limits.excluded_subtrees or ())
-    return all(_permitted(name, permitted, excluded) for name in _names(below))
+    if not all(_permitted(name, permitted, excluded) for name in _names(below)):
+        return False
+    mail = any(isinstance(limit, x509.RFC822Name) for limit in (*permitted, *excluded))
+    return not (mail and below.subject.get_attributes_for_oid(NameOID.EMAIL_ADDRESS))
 
 
 def _names(certificate: x509.Certificate) -> list[x509.GeneralName]:
@@ -43,5 +76,13 @@ def _permitted(
 def _within(name: x509.DirectoryName, limit: x509.GeneralName) -> bool:
     if not isinstance(limit, x509.DirectoryName):
         return False
-    top = list(limit.value.rdns)
-    return list(name.value.rdns)[: len(top)] == top
+    top = _folded(limit.value)
+    return _folded(name.value)[: len(top)] == top
+
+
+def _folded(name: x509.Name) -> list[frozenset[tuple[str, str]]]:
+    return [frozenset((one.oid.dotted_string, _fold(one.value)) for one in rdn) for rdn in name.rdns]
+
+
+def _fold(value: str | bytes) -> str:
+    return value.hex() if isinstance(value, bytes) else " ".join(value.split()).casefold()

@@ -19,6 +19,7 @@ from contracts.errors import ExequaturError
 from enclave.errors import MalformedEvidence
 from enclave.evidence import certificates
 from enclave.evidence.custody import Custody
+from enclave.evidence.revocation import load_crl
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 _LONGEST = 16 << 20
@@ -80,7 +81,7 @@ def _pem(blob: bytes, where: str) -> tuple[str, Iterable[object]]:
         if label == b"CERTIFICATE":
             return "certificates", certificates.load_all(blob)
         if label == b"X509 CRL":
-            return "crls", [x509.load_pem_x509_crl(blob)]
+            return "crls", [load_crl(blob)]
         if label == b"PUBLIC KEY":
             return "keys", [_usable(load_pem_public_key(blob), where)]
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -94,8 +95,8 @@ def _der(blob: bytes, where: str) -> tuple[str, Iterable[object]]:
     except MalformedEvidence:
         pass
     try:
-        return "crls", [x509.load_der_x509_crl(blob)]
-    except ValueError:
+        return "crls", [load_crl(blob)]
+    except MalformedEvidence:
         pass
     try:
         return "keys", [_usable(load_der_public_key(blob), where)]

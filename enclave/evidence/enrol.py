@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from enclave.errors import EnrolmentRefused, MalformedEvidence, NotAuthentic
-from enclave.evidence.certificates import key_digest, load, path
+from enclave.evidence.certificates import LONGEST_PATH, key_digest, load, path
+from enclave.evidence.findings import Reason
 from enclave.evidence.roots import ENDORSEMENT_KEY_ROOTS
 from enclave.evidence.tpm.certificate import ENROLMENT, LONGEST, Enrolment
 from enclave.evidence.tpm.credential import make_credential
@@ -71,9 +72,7 @@ def challenge_ak(
 ) -> tuple[bytes, bytes]:
     """Check the EK chain and the AK, and return the credential blob and the cookie to send back."""
     chain = [load(der) for der in request.chain]
-    if len(chain) < 2:
-        raise EnrolmentRefused("without its issuers", where="EK chain", hint="send the chain, root included")
-    root = path(chain[0], chain[1:], roots=ENDORSEMENT_KEY_ROOTS, trust=trust, at=_caught_up(chain, at)).root
+    root = _root(chain, trust, _caught_up(chain, at))
     endorsement = _endorsement_key(chain[0])
     public = TpmPublic.parse(request.public)
     if findings := list(key_faults(public)):
@@ -106,6 +105,20 @@ def issue(
     if not hmac.compare_digest(secret, expected):
         raise EnrolmentRefused("not the secret", hint="only the TPM with this EK and AK can read it")
     return _certificate(TpmPublic.parse(public), enrolment, cookie, key, at, min(lifetime, LONGEST))
+
+
+def _root(chain: Sequence[x509.Certificate], trust: Trust, at: datetime) -> bytes:
+    """Digest of the key of the root that the EK's certificate ends at."""
+    if not 2 <= len(chain) <= LONGEST_PATH:
+        hint = f"send the chain, root included, at most {LONGEST_PATH} certificates"
+        raise EnrolmentRefused("without its issuers, or with too many", where="EK chain", hint=hint)
+    try:
+        return path(chain[0], chain[1:], roots=ENDORSEMENT_KEY_ROOTS, trust=trust, at=at).root
+    except NotAuthentic as error:
+        if error.reasons != (Reason.ROOT.name,):
+            raise
+        hint = "a verifier may add the root's key digest for development"
+        raise EnrolmentRefused(error.findings[0].found, where="EK chain", hint=hint) from error
 
 
 def _caught_up(chain: Sequence[x509.Certificate], at: datetime) -> datetime:

@@ -50,7 +50,7 @@ class Facts:
     trace: tuple[str, ...]
     claims: Claims = field(default_factory=dict, repr=False)
     inputs: Mapping[str, datetime] = field(default_factory=dict)
-    certificates: tuple[bytes, ...] = ()
+    certificates: tuple[bytes, ...] = field(default=(), repr=False)  # one of them may be the identity
     clock: str = "host"
     custody: Custody | None = None
 

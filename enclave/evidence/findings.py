@@ -4,6 +4,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from enclave.errors import NotAuthentic
+
 
 class Reason(Enum):
     """The rule that evidence did not meet."""
@@ -52,3 +54,8 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.reason.name}: expected {self.expected}, found {self.found}"
+
+
+def fault(reason: Reason, expected: str, found: str, hint: str = "") -> NotAuthentic:
+    """One finding of evidence that is not authentic, ready to raise."""
+    return NotAuthentic([Finding(reason=reason, expected=expected, found=found, hint=hint)])

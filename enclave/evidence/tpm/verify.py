@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from contracts.ids import NodeId
 from enclave.errors import NotAuthentic
-from enclave.evidence.certificates import check_time, fault, key_digest, load, path, spki
+from enclave.evidence.certificates import LONGEST_PATH, check_time, fault, key_digest, load, path, spki
 from enclave.evidence.facts import Claims, Facts, RootStatus
 from enclave.evidence.findings import Finding, Reason
 from enclave.evidence.kinds import Kind
@@ -102,6 +102,9 @@ def _quote_faults(quote: TpmQuote) -> Iterator[Finding]:
 def _vouched(quote: TpmQuote, trust: Trust, at: datetime) -> _Vouched:
     if not quote.chain:
         raise fault(Reason.CERTIFICATE, "a certificate of the attestation key", "none", "enrol the key")
+    if len(quote.chain) > LONGEST_PATH:
+        found = f"{len(quote.chain)} certificates"
+        raise fault(Reason.CERTIFICATE, f"a chain of at most {LONGEST_PATH}", found)
     leaf = load(quote.chain[0])
     key = quote.public.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if spki(leaf) != key:

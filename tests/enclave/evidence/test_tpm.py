@@ -132,7 +132,7 @@ def test_a_root_that_the_policy_adds_makes_it_a_test_root(
     assert accepted.verified.root.status.value == "test-root"
 
 
-@pytest.mark.parametrize("flaw", ["leaf as issuer", "order", "expired", "alone", "too long"])
+@pytest.mark.parametrize("flaw", ["leaf as issuer", "unrelated", "expired", "alone", "too long"])
 def test_chains_that_do_not_hold_are_refused(tpm_case: Case, fake_tpm: FakeTpm, flaw: str) -> None:
     leaf, root = own_chain(fake_tpm)
     middle = ec.generate_private_key(ec.SECP256R1())
@@ -141,7 +141,7 @@ def test_chains_that_do_not_hold_are_refused(tpm_case: Case, fake_tpm: FakeTpm, 
             certificate("AK", fake_tpm.key, "AK2", middle, NOON),
             certificate("AK2", middle, "AK2", middle, NOON),
         ),
-        "order": (leaf, leaf, root),
+        "unrelated": (leaf, certificate("Mine", middle, "Mine", middle, NOON, authority=True)),
         "expired": (certificate("AK", fake_tpm.key, "Mine", middle, NOON - timedelta(days=9), days=1), root),
         "alone": (leaf,),
         "too long": (leaf, *[root] * 8),
