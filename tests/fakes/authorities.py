@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import cycle
 from typing import TypeAlias
 
 from cryptography import x509
@@ -31,6 +32,7 @@ _CURVES: dict[str, type[ec.EllipticCurve]] = {
     "P-224": ec.SECP224R1,
     "K-256": ec.SECP256K1,
 }
+_STOCK = cycle(range(4))
 
 
 @lru_cache(maxsize=64)
@@ -46,7 +48,7 @@ def kept_key(kind: str, number: int = 0) -> Key:
 
 def new_key(kind: str = "P-256") -> Key:
     """A fresh key; RSA keys come from a small stock."""
-    return kept_key(kind) if kind.startswith("RSA") else kept_key.__wrapped__(kind)
+    return kept_key(kind, next(_STOCK)) if kind.startswith("RSA") else kept_key.__wrapped__(kind)
 
 
 def name(common: str, **others: str) -> x509.Name:
