@@ -19,3 +19,5 @@ ENDORSEMENT_KEY_ROOTS: Mapping[str, str] = MappingProxyType(
         "56a613f57126a385dd6949294e93b0b566f96ab0573be0c2368e6f5ca779831f": "Google EK/AK CA Root",
     }
 )
+SPDM_ROOTS: Mapping[str, str] = MappingProxyType({})
+"""Empty: no vendor of accelerators with a generic SPDM responder published a root that we could check."""

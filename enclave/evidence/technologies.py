@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from enclave.evidence.kinds import Kind
 from enclave.evidence.software.verify import TECHNOLOGY as SOFTWARE
+from enclave.evidence.spdm.verify import TECHNOLOGY as SPDM
 from enclave.evidence.technology import Technology
 from enclave.evidence.tpm.verify import TECHNOLOGY as TPM
 
@@ -15,6 +16,7 @@ TECHNOLOGIES: Mapping[Kind, Technology] = MappingProxyType(
         for technology in (
             SOFTWARE,
             TPM,
+            SPDM,
         )
     }
 )
