@@ -4,11 +4,18 @@
 from collections.abc import Callable
 
 from enclave.evidence.kinds import Kind
+from enclave.evidence.spdm.captures import from_messages, from_packets
+from enclave.evidence.tpm.containers import go_tpm_tools, vaportpm
 
 Unpack = Callable[[bytes], "tuple[Kind, bytes] | None"]
 """Reads one project's container: kind and body, None for anything else; raises `MalformedEvidence` inside its own."""
 
-CONTAINERS: tuple[Unpack, ...] = ()
+CONTAINERS: tuple[Unpack, ...] = (
+    from_messages,
+    from_packets,
+    go_tpm_tools,
+    vaportpm,
+)
 
 
 def unpack(raw: bytes) -> tuple[Kind, bytes] | None:

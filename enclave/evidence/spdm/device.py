@@ -36,17 +36,16 @@ def leaf_faults(leaf: x509.Certificate) -> Iterator[Finding]:
         yield _wrong("a key for responders", "one for requesters only")
 
 
-def identity(path: Sequence[x509.Certificate]) -> bytes:
-    """What stays the same of a device, from its path, leaf first: its ueid, else SHA-256 of its own key.
+def identity(words: Sequence[x509.Certificate]) -> bytes:
+    """What stays the same of a device, from its certificates, leaf first: its ueid, else SHA-256 of its own key.
 
     Its own key is that of the certificate marked as hardware identity, else of the lowest not marked mutable.
     """
-    for certificate in path:
-        if (entity := ueid(certificate)) is not None:
-            return entity
-    marked = [certificate for certificate in path if _HARDWARE in _marks(certificate)]
-    lasting = [certificate for certificate in path if _MUTABLE not in _marks(certificate)]
-    return key_digest((*marked, *lasting, path[-1])[0])
+    if (entity := _ueid(words)) is not None:
+        return entity
+    marked = [certificate for certificate in words if _HARDWARE in _marks(certificate)]
+    lasting = [certificate for certificate in words if _MUTABLE not in _marks(certificate)]
+    return key_digest((*marked, *lasting, words[-1])[0])
 
 
 def layers(path: Sequence[x509.Certificate]) -> list[TcbInfo]:
@@ -68,12 +67,16 @@ def claims(path: Sequence[x509.Certificate]) -> Claims:
     """What certificates say of their device, leaf first."""
     shown: Claims = {"dice": [info.claims() for info in layers(path)]}
     named = next((found for found in map(_device_info, path) if found is not None), None)
-    entity = next((found for found in map(ueid, path) if found is not None), None)
+    entity = _ueid(path)
     if named is not None:
         shown["device_info"] = named
     if entity is not None:
         shown["ueid"] = entity
     return shown
+
+
+def _ueid(words: Sequence[x509.Certificate]) -> bytes | None:
+    return next((found for found in map(ueid, words) if found is not None), None)
 
 
 def _device_info(certificate: x509.Certificate) -> str | None:

@@ -11,8 +11,10 @@ from enclave.evidence.enclosed import Enclosed
 from enclave.evidence.facts import Claim, Claims
 from enclave.evidence.spdm import device
 from enclave.evidence.spdm.chain import Chain
+from enclave.evidence.spdm.measurements import Measurements
 from enclave.evidence.spdm.transcript import Transcript
 
+_UNSIGNED = frozenset({"versions", "capabilities", "meas_hash"})
 _FIRST = b"\x44\x10\x84\0\0"
 
 
@@ -21,7 +23,12 @@ def show(body: bytes) -> Claims:
     talk = Transcript.parse(Enclosed.parse(body).evidence)
     slot = talk.runs[-1].last.slot if talk.runs else 0
     chain = Chain.parse(talk.chains[slot], talk.agreed) if slot in talk.chains else None
-    return all_claims(talk, chain, chain.certificates[::-1] if chain else ())
+    measured: list[Claim] = [exchange.claims() for exchange in talk.exchanges]
+    shown = negotiated(talk) | {"message_count": talk.count, "measurements": measured}
+    if chain is None:
+        return shown
+    path = chain.certificates[::-1]
+    return shown | {"chain_len": chain.size, "certs": _certificates(path)} | device.claims(path)
 
 
 def recognise(raw: bytes) -> bool:
@@ -35,10 +42,31 @@ def version_name(version: int) -> str:
     return f"{version >> 4}.{version & 0xF}"
 
 
-def all_claims(talk: Transcript, chain: Chain | None, path: Sequence[x509.Certificate]) -> Claims:
-    """Everything a conversation says; `path` are the certificates, leaf first, whose words on the device count."""
+def proven(
+    talk: Transcript,
+    path: Sequence[x509.Certificate],
+    words: Sequence[x509.Certificate],
+    counted: Sequence[Measurements],
+) -> Claims:
+    """What signatures vouch for: `path` is leaf first, `words` those of it that somebody signed.
+
+    `counted` are the exchanges that are signed for the last nonce; those signed for other nonces are marked.
+    """
+    vouched = set(map(id, counted))
+    exchanges = [exchange for run in talk.runs for exchange in run.exchanges]
+    measured: list[Claim] = [
+        exchange.claims() | {"counted": id(exchange) in vouched} for exchange in exchanges
+    ]
+    nonces: list[Claim] = list(dict.fromkeys(run.last.request_nonce for run in talk.runs))
+    shown = negotiated(talk) | {"req_nonces": nonces, "measurements": measured}
+    if not talk.begins_signed:
+        shown = {name: shown[name] for name in shown if name not in _UNSIGNED}
+    return shown | {"certs": _certificates(path)} | device.claims(words)
+
+
+def negotiated(talk: Transcript) -> Claims:
+    """What both sides agreed on, and the last challenge."""
     agreed = talk.agreed
-    measured: list[Claim] = [exchange.claims() for exchange in talk.exchanges]
     shown: Claims = {
         "version": agreed.version,
         "versions": list(agreed.versions),
@@ -46,21 +74,15 @@ def all_claims(talk: Transcript, chain: Chain | None, path: Sequence[x509.Certif
         "base_asym": agreed.algorithms.base_asym,
         "base_hash": agreed.algorithms.base_hash,
         "meas_hash": agreed.algorithms.measurement_hash,
-        "message_count": talk.count,
-        "measurements": measured,
-        "req_nonces": list(dict.fromkeys(run.last.request_nonce for run in talk.runs)),
     }
     if talk.challenges:
         last = talk.challenges[-1]
-        shown["chal_nonce"], shown["chal_summary"], shown["chal_opaque"] = (
-            last.nonce,
-            last.summary,
-            last.opaque,
-        )
-    if chain is not None:
-        shown["chain_len"] = chain.size
-        shown["certs"] = [_certificate(certificate) for certificate in chain.certificates]
-    return shown | device.claims(path)
+        shown |= {"chal_nonce": last.nonce, "chal_summary": last.summary, "chal_opaque": last.opaque}
+    return shown
+
+
+def _certificates(path: Sequence[x509.Certificate]) -> list[Claim]:
+    return [_certificate(certificate) for certificate in reversed(path)]
 
 
 def _certificate(certificate: x509.Certificate) -> Claims:

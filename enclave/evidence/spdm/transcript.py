@@ -69,6 +69,11 @@ class Transcript:
     exchanges: tuple[Measurements, ...]
     runs: tuple[Run, ...]
 
+    @property
+    def begins_signed(self) -> bool:
+        """Whether a signature covers the negotiation, which those over measurements do from SPDM 1.2 on."""
+        return self.agreed.version != VERSION_11 or bool(self.challenges)
+
     @classmethod
     def parse(cls, raw: bytes) -> Self:
         """Read the CBOR array of messages, requests and responses in turn; raises `MalformedEvidence`."""

@@ -20,10 +20,9 @@ from enclave.evidence.kinds import Kind
 from enclave.evidence.roots import SPDM_ROOTS
 from enclave.evidence.spdm.chain import Chain
 from enclave.evidence.spdm.device import identity, layer_faults, layers, leaf_faults
-from enclave.evidence.spdm.measurements import CHANGED, INVASIVE_NOW, NORMAL, UNCHANGED, Block
-from enclave.evidence.spdm.showing import all_claims, recognise, show, version_name
+from enclave.evidence.spdm.measurements import CHANGED, INVASIVE_NOW, NORMAL, UNCHANGED, Block, Measurements
+from enclave.evidence.spdm.showing import proven, recognise, show, version_name
 from enclave.evidence.spdm.transcript import Run, Transcript
-from enclave.evidence.spdm.wire import VERSION_11
 from enclave.evidence.technology import Technology
 from enclave.evidence.trust import Trust
 
@@ -36,6 +35,11 @@ class _Vouched:
 
     chain: Chain | None = field(repr=False)
     path: certificates.Path = field(repr=False)
+
+    @property
+    def words(self) -> tuple[x509.Certificate, ...]:
+        """The certificates that somebody signed: of the last one, only the key counts."""
+        return self.path.certificates[:-1]
 
     @property
     def leaf(self) -> x509.Certificate:
@@ -64,19 +68,20 @@ def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: da
 
 
 def _facts(talk: Transcript, vouched: _Vouched, index: int) -> Facts:
-    path, infos = vouched.path, layers(vouched.path.certificates)
+    path, infos = vouched.path, layers(vouched.words)
     counted = [run for run in talk.runs if run.last.request_nonce == talk.runs[-1].last.request_nonce]
-    blocks = [block for run in counted for block in _blocks(run)]
+    exchanges = [exchange for run in counted for exchange in _vouched_by(run)]
+    blocks = [block for exchange in exchanges for block in exchange.blocks]
     registers = {f"measurement.{block.index}": block.value for block in blocks}
     for layer, info in enumerate(infos):
         registers |= {f"dice.{layer}.fwid.{place}": value for place, (_, value) in enumerate(info.fwids)}
-    claims = all_claims(talk, vouched.chain, path.certificates)
+    claims = proven(talk, path.certificates, vouched.words, exchanges)
     claims["svn"] = _lowest_svn(infos, blocks)
     return Facts(
         kind=Kind.SPDM,
         index=index,
         bound=talk.runs[-1].last.request_nonce,
-        identity=identity(path.certificates),
+        identity=identity(vouched.words) if vouched.words else certificates.key_digest(vouched.leaf),
         workload=digest("workload", Kind.SPDM.label, [[name, registers[name]] for name in sorted(registers)]),
         status=path.status,
         root=path.vendor,
@@ -84,7 +89,7 @@ def _facts(talk: Transcript, vouched: _Vouched, index: int) -> Facts:
         not_before=path.not_before,
         not_after=path.not_after,
         missed=(*_missed(talk, counted, blocks), *layer_faults(infos)),
-        trace=tuple(_trace(talk, vouched, counted)),
+        trace=tuple(_trace(talk, vouched, counted, blocks)),
         claims=claims,
         inputs={"certificate": vouched.leaf.not_valid_before_utc},
         certificates=path.keys,
@@ -155,11 +160,9 @@ def _signature_faults(talk: Transcript, leaf: x509.Certificate) -> Iterator[Find
             yield Finding(reason=Reason.SIGNATURE, expected=f"{what}, by the leaf's key", found="another")
 
 
-def _blocks(run: Run) -> Iterator[Block]:
-    """What a signature vouches for: its own response, and earlier ones if nothing changed since."""
-    exchanges = run.exchanges if run.last.content_change == UNCHANGED else run.exchanges[-1:]
-    for exchange in exchanges:
-        yield from exchange.blocks
+def _vouched_by(run: Run) -> tuple[Measurements, ...]:
+    """What a signature vouches for now: its own response, and earlier ones if nothing changed since."""
+    return run.exchanges if run.last.content_change == UNCHANGED else run.exchanges[-1:]
 
 
 def _missed(talk: Transcript, counted: Sequence[Run], blocks: Sequence[Block]) -> Iterator[Finding]:
@@ -191,13 +194,15 @@ def _mode_faults(block: Block) -> Iterator[Finding]:
         yield Finding(reason=Reason.DEBUG, expected="normal operation", found=found)
 
 
-def _trace(talk: Transcript, vouched: _Vouched, counted: Sequence[Run]) -> Iterator[str]:
+def _trace(
+    talk: Transcript, vouched: _Vouched, counted: Sequence[Run], blocks: Sequence[Block]
+) -> Iterator[str]:
     agreed, path = talk.agreed, vouched.path
-    names = ", ".join(str(block.index) for run in counted for block in _blocks(run)) or "none"
+    names = ", ".join(str(block.index) for block in blocks) or "none"
     yield f"spdm: version {version_name(agreed.version)}, {agreed.algorithms.label}, slot {talk.runs[-1].last.slot}"
     yield f"spdm: measurements {names} signed for the last nonce, by the leaf of {len(path.certificates)} certificates"
     yield f"spdm: path up to {path.vendor}"
-    if agreed.version == VERSION_11 and not talk.challenges:
+    if not talk.begins_signed:
         yield "spdm: no signature covers the negotiation, as version 1.1 has it"
     if talk.challenges:
         yield f"spdm: {len(talk.challenges)} challenges answered by the same key"
