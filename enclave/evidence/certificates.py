@@ -75,13 +75,13 @@ def load(der: bytes) -> x509.Certificate:
         raise MalformedEvidence(f"longer than {_LONGEST} bytes", where="certificate")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns of serial numbers below one; here they are refused
+            warnings.simplefilter("ignore")  # of serial numbers below one, refused here, and of long names
             certificate = x509.load_der_x509_certificate(der)
             if certificate.serial_number < 1:
                 raise ValueError("serial number below one")
-        certificate.public_key()
-        _ = list(certificate.extensions), certificate.issuer, certificate.subject
-        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+            certificate.public_key()
+            _ = list(certificate.extensions), certificate.issuer, certificate.subject
+            _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     except (
         ValueError,
         TypeError,

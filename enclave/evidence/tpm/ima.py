@@ -9,7 +9,14 @@ from typing import Self
 from enclave.errors import MalformedEvidence
 from enclave.evidence.tpm.log import LogReader
 
-_TEMPLATES = {b"ima-ng": 2, b"ima-sig": 3}
+_TEMPLATES = {
+    b"ima-ng": 2,
+    b"ima-ngv2": 2,
+    b"ima-sig": 3,
+    b"ima-sigv2": 3,
+    b"ima-buf": 3,
+    b"ima-modsig": 5,
+}
 _LONGEST_NAME = 4096
 _VIOLATION = bytes(20)
 
@@ -38,7 +45,7 @@ class ImaLog:
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:
-        """Read `binary_runtime_measurements` with the templates `ima-ng` and `ima-sig`."""
+        """Read `binary_runtime_measurements` with the templates that begin with a digest and a name."""
         reader = LogReader(raw, "IMA log")
         entries: list[ImaEntry] = []
         while reader.left:
@@ -74,6 +81,8 @@ def _entry(reader: LogReader) -> ImaEntry:
     within = LogReader(template, "IMA entry")
     digest, path, *_ = [within.sized() for _ in range(_TEMPLATES[name])]
     algorithm, colon, value = digest.partition(b":\0")
+    if legacy not in (_VIOLATION, hashlib.sha1(template, usedforsecurity=False).digest()):
+        raise MalformedEvidence("a SHA-1 that is not the template's", where="IMA log")
     if within.left or not colon or not path.endswith(b"\0") or len(path) > _LONGEST_NAME:
         raise MalformedEvidence("fields that do not fit the template", where="IMA log")
     try:

@@ -4,7 +4,7 @@
 import hashlib
 from dataclasses import dataclass, field
 from enum import IntFlag
-from typing import Self
+from typing import Self, TypeAlias
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -20,6 +20,8 @@ HASHES: dict[int, type[hashes.HashAlgorithm]] = {
     0x000C: hashes.SHA384,
     0x000D: hashes.SHA512,
 }
+HASH_NAMES = {0x0004: "sha1", SHA256: "sha256", 0x000C: "sha384", 0x000D: "sha512"}
+Key: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 _CURVES: dict[int, type[ec.EllipticCurve]] = {3: ec.SECP256R1, 4: ec.SECP384R1}
 _RSA, _ECC, _NULL = 0x0001, 0x0023, 0x0010
 _RSASSA, _RSAPSS, _ECDSA = 0x0014, 0x0016, 0x0018
@@ -96,7 +98,7 @@ class TpmPublic:
     raw: bytes = field(repr=False)
     attributes: Attributes
     scheme: int
-    key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+    key: Key
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:
@@ -125,25 +127,30 @@ class TpmPublic:
 
     def signed(self, message: bytes, signature: TpmSignature) -> bool:
         """Whether `signature` over `message` is by this key."""
-        digest = HASHES[signature.hash]()
-        try:
-            if isinstance(self.key, rsa.RSAPublicKey) and signature.scheme != _ECDSA:
-                pss = padding.PSS(padding.MGF1(digest), padding.PSS.AUTO)
-                scheme = pss if signature.scheme == _RSAPSS else padding.PKCS1v15()
-                self.key.verify(signature.parts[0], message, scheme, digest)
-            elif isinstance(self.key, ec.EllipticCurvePublicKey) and signature.scheme == _ECDSA:
-                r, s = (int.from_bytes(part, "big") for part in signature.parts)
-                self.key.verify(utils.encode_dss_signature(r, s), message, ec.ECDSA(digest))
-            else:
-                return False
-        except InvalidSignature:
+        return signed_by(self.key, message, signature)
+
+
+def signed_by(key: Key, message: bytes, signature: TpmSignature) -> bool:
+    """Whether `signature` over `message` is by `key`."""
+    digest = HASHES[signature.hash]()
+    try:
+        if isinstance(key, rsa.RSAPublicKey) and signature.scheme != _ECDSA:
+            pss = padding.PSS(padding.MGF1(digest), padding.PSS.AUTO)
+            scheme = pss if signature.scheme == _RSAPSS else padding.PKCS1v15()
+            key.verify(signature.parts[0], message, scheme, digest)
+        elif isinstance(key, ec.EllipticCurvePublicKey) and signature.scheme == _ECDSA:
+            r, s = (int.from_bytes(part, "big") for part in signature.parts)
+            key.verify(utils.encode_dss_signature(r, s), message, ec.ECDSA(digest))
+        else:
             return False
-        return True
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _rsa(reader: Reader) -> rsa.RSAPublicKey:
     bits, exponent, modulus = reader.number(2), reader.number(4), reader.sized()
-    if len(modulus) * 8 != bits or bits < 2048:
+    if len(modulus) * 8 != bits or not 2048 <= bits <= 4096:
         raise reader.wrong(f"modulus of {len(modulus)} bytes for {bits} bits")
     return rsa.RSAPublicNumbers(exponent or 65537, int.from_bytes(modulus, "big")).public_key()
 

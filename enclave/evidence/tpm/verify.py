@@ -1,25 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is a TPM's quote authentic: signed by a restricted key of a TPM whose endorsement somebody checked?"""
+"""Are a TPM's quotes authentic: signed by a restricted key of a TPM whose endorsement somebody checked?"""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from contracts.ids import NodeId
 from enclave.errors import NotAuthentic
-from enclave.evidence.certificates import LONGEST_PATH, check_time, fault, key_digest, load, path, spki
-from enclave.evidence.facts import Claims, Facts, RootStatus
+from enclave.evidence.enclosed import Enclosed
+from enclave.evidence.facts import Claims, Facts
 from enclave.evidence.findings import Finding, Reason
 from enclave.evidence.kinds import Kind
-from enclave.evidence.roots import ATTESTATION_KEY_ROOTS, ENDORSEMENT_KEY_ROOTS
-from enclave.evidence.technology import Technology, as_it_is, without_pieces
-from enclave.evidence.tpm.certificate import enrolment_of
-from enclave.evidence.tpm.ima import ImaLog
-from enclave.evidence.tpm.log import EventLog
-from enclave.evidence.tpm.quote import GUEST_PCR, TpmQuote, workload_of
-from enclave.evidence.tpm.structures import SHA256, Attributes, TpmPublic
+from enclave.evidence.technology import Technology, as_it_is
+from enclave.evidence.tpm.evidence import MAGIC, TpmEvidence
+from enclave.evidence.tpm.explained import explain
+from enclave.evidence.tpm.quote import NO_WORKLOAD, workload_of
+from enclave.evidence.tpm.structures import HASH_NAMES, SHA256, Attributes, TpmPublic, signed_by
+from enclave.evidence.tpm.vouched import vouched_for
 from enclave.evidence.trust import Trust
 
 REQUIRED = (
@@ -29,51 +25,62 @@ REQUIRED = (
     | Attributes.RESTRICTED
     | Attributes.SIGN
 )
-_QUOTED = frozenset(range(15))
 _RESETTABLE = frozenset({16, 23})
-_IMA_PCR = 10
-_EXTENDED_LATER = {_IMA_PCR, GUEST_PCR}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Vouched:
-    identity: bytes = field(repr=False)
-    keys: tuple[bytes, ...]
-    status: RootStatus
-    vendor: str
-    how: str
+_SHA1 = 0x0004
+_FORMS = (b"\x82", b"\x85", b"\x87")
+_UNCOVERED = "tpm: without PCRs 0 to 14 of the SHA-256 bank: it vouches for no workload, and no policy for a guest takes it"
 
 
 def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: datetime) -> Facts:
-    """Check signature, key attributes, PCR values and the certificate of the key, at a moment."""
+    """Check signatures, key attributes, PCR values and who vouches for the key, at a moment."""
     del node
-    quote = TpmQuote.parse(body)
-    findings = [*key_faults(quote.public), *_quote_faults(quote)]
+    evidence = TpmEvidence.parse(body)
+    findings = [*_key_findings(evidence), *_quote_faults(evidence)]
     try:
-        vouched = _vouched(quote, trust, at)
+        vouched = vouched_for(evidence, trust, at)
     except NotAuthentic as error:
         raise NotAuthentic([*findings, *error.findings]) from error
     if findings:
         raise NotAuthentic(findings)
-    leaf = load(quote.chain[0])
-    registers = quote.registers()
+    explained = explain(evidence)
+    workload = workload_of(evidence.registers())
     return Facts(
         kind=Kind.TPM,
         index=index,
-        bound=quote.attest.extra_data,
+        bound=evidence.nonce,
         identity=vouched.identity,
-        workload=workload_of(registers),
+        workload=workload,
         status=vouched.status,
         root=vouched.vendor,
-        registers={f"pcr{number}": value for number, value in registers.items()},
-        not_before=leaf.not_valid_before_utc,
-        not_after=leaf.not_valid_after_utc,
-        missed=tuple(_missed(quote)),
-        trace=(f"tpm: quote by a restricted key, {vouched.how}, up to {vouched.vendor}",),
-        claims=quote.claims(),
-        inputs={"certificate": leaf.not_valid_before_utc},
+        registers=registers(evidence),
+        not_before=vouched.not_before,
+        not_after=vouched.not_after,
+        missed=(*_weak(evidence), *explained.missed),
+        trace=(
+            *_trace(evidence),
+            *vouched.trace,
+            *explained.trace,
+            *[_UNCOVERED] * (workload == NO_WORKLOAD),
+        ),
+        claims=evidence.claims() | explained.claims,
+        inputs=vouched.inputs,
         certificates=vouched.keys,
     )
+
+
+def registers(evidence: TpmEvidence) -> dict[str, bytes]:
+    """The quoted registers that rules may name: `pcr7` of SHA-256, `sha384.pcr7` of larger banks.
+
+    Not 16 and 23, to which whoever runs on the machine can give any value, and nothing of SHA-1.
+    """
+    prefixes = {bank: f"{name}." for bank, name in HASH_NAMES.items() if bank != _SHA1} | {SHA256: ""}
+    return {
+        f"{prefixes[bank]}pcr{number}": value
+        for bank in evidence.banks
+        if bank in prefixes
+        for number, value in evidence.registers(bank).items()
+        if number not in _RESETTABLE
+    }
 
 
 def key_faults(public: TpmPublic) -> Iterator[Finding]:
@@ -89,81 +96,82 @@ def key_faults(public: TpmPublic) -> Iterator[Finding]:
         )
 
 
-def _quote_faults(quote: TpmQuote) -> Iterator[Finding]:
-    if not quote.public.signed(quote.attest.raw, quote.signature):
+def _key_findings(evidence: TpmEvidence) -> Iterator[Finding]:
+    if evidence.public is not None:
+        yield from key_faults(evidence.public)
+    named = [] if evidence.public is None else [evidence.public.name]
+    if any(name not in named for name in evidence.names):
+        yield Finding(reason=Reason.KEY, expected="the key that was named", found="another")
+
+
+def _quote_faults(evidence: TpmEvidence) -> Iterator[Finding]:
+    for quote in evidence.quotes:
+        if not signed_by(evidence.key, quote.attest.raw, quote.signature):
+            yield Finding(
+                reason=Reason.SIGNATURE, expected="the quote signed by its key", found="another signature"
+            )
+        if not quote.covers_pcrs():
+            expected = f"PCR values with digest {quote.attest.pcr_digest.hex()}"
+            yield Finding(reason=Reason.PCR, expected=expected, found="other values")
+    boots = {
+        (quote.attest.extra_data, quote.attest.reset_count, quote.attest.restart_count)
+        for quote in evidence.quotes
+    }
+    if len(boots) > 1:
+        found = f"{len(boots)} of them"
+        yield Finding(reason=Reason.BINDING, expected="quotes of one boot for one challenge", found=found)
+
+
+def _weak(evidence: TpmEvidence) -> Iterator[Finding]:
+    """SHA-1 registers can be made to collide; a quote of them alone says nothing that anybody should accept."""
+    strong = [bank for bank in evidence.banks if bank in HASH_NAMES and bank != _SHA1]
+    if not any(evidence.registers(bank) for bank in strong):
+        found = ", ".join(HASH_NAMES.get(bank, hex(bank)) for bank in evidence.banks) or "no PCR"
+        hint = "quote the SHA-256 bank: tpm2_quote -l sha256:..."
         yield Finding(
-            reason=Reason.SIGNATURE, expected="the quote signed by its key", found="another signature"
+            reason=Reason.PCR, expected="PCRs of a bank of SHA-256 or larger", found=found, hint=hint
         )
-    if not quote.covers_pcrs():
-        expected = f"PCR values with digest {quote.attest.pcr_digest.hex()}"
-        yield Finding(reason=Reason.PCR, expected=expected, found="other values")
 
 
-def _vouched(quote: TpmQuote, trust: Trust, at: datetime) -> _Vouched:
-    if not quote.chain:
-        raise fault(Reason.CERTIFICATE, "a certificate of the attestation key", "none", "enrol the key")
-    if len(quote.chain) > LONGEST_PATH:
-        found = f"{len(quote.chain)} certificates"
-        raise fault(Reason.CERTIFICATE, f"a chain of at most {LONGEST_PATH}", found)
-    leaf = load(quote.chain[0])
-    key = quote.public.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if spki(leaf) != key:
-        raise fault(Reason.CERTIFICATE, "a certificate of the key that signed", "one of another key")
-    if (enrolment := enrolment_of(leaf, trust.enrollers)) is not None:
-        check_time(leaf, at)
-        if len(quote.chain) != 1 or enrolment.name != quote.public.name:
-            raise fault(Reason.CERTIFICATE, "the Name that was enrolled", "another, or more certificates")
-        vendor = ENDORSEMENT_KEY_ROOTS.get(enrolment.root.hex())
-        return _Vouched(
-            identity=enrolment.endorsement,
-            status=RootStatus.TEST_ROOT if vendor is None else RootStatus.VENDOR,
-            vendor=vendor or f"unknown root {enrolment.root.hex()}",
-            how="enrolled against its endorsement key",
-            keys=(key_digest(leaf), enrolment.endorsement, enrolment.root),
+def _trace(evidence: TpmEvidence) -> Iterator[str]:
+    for quote in evidence.quotes:
+        of = "; ".join(
+            f"{HASH_NAMES.get(bank, hex(bank))}: {_ranges(n)}" for bank, n in quote.attest.selections
         )
-    found = path(
-        leaf, [load(der) for der in quote.chain[1:]], roots=ATTESTATION_KEY_ROOTS, trust=trust, at=at
-    )
-    return _Vouched(
-        identity=key_digest(leaf),
-        status=found.status,
-        vendor=found.vendor,
-        how="certified by the TPM's vendor",
-        keys=found.keys,
-    )
+        yield f"tpm: the key signed PCRs of {of or 'no bank'}, and the values are those"
+    if evidence.public is not None:
+        yield "tpm: the key is restricted, so that it signs only what the TPM itself says"
 
 
-def _missed(quote: TpmQuote) -> Iterator[Finding]:
-    banks = [bank for bank, _ in quote.attest.selections]
-    selected = frozenset(number for _, numbers in quote.attest.selections for number in numbers)
-    if banks != [SHA256] or not selected.issuperset(_QUOTED) or selected & _RESETTABLE:
-        found = ", ".join(f"bank {bank:#x}: {numbers}" for bank, numbers in quote.attest.selections)
-        expected = "PCRs 0 to 14 of the SHA-256 bank, neither 16 nor 23"
-        yield Finding(reason=Reason.PCR, expected=expected, found=found or "none")
-        return
-    registers = quote.registers()
-    replayed = EventLog.parse(quote.event_log).replay() if quote.event_log else {}
-    for number, value in replayed.items():
-        if number not in _EXTENDED_LATER and registers.get(number, value) != value:
-            expected = f"PCR {number} {registers[number].hex()}"
-            yield Finding(reason=Reason.LOG, expected=expected, found=f"event log gives {value.hex()}")
-    if quote.ima_log:
-        start = replayed.get(_IMA_PCR, bytes(32))
-        if ImaLog.parse(quote.ima_log).matching(registers[_IMA_PCR], start=start) is None:
-            expected = f"PCR {_IMA_PCR} {registers[_IMA_PCR].hex()}"
-            yield Finding(reason=Reason.LOG, expected=expected, found="no prefix of the IMA log gives it")
+def _ranges(numbers: Sequence[int]) -> str:
+    whole = bool(numbers) and list(numbers) == list(range(numbers[0], numbers[-1] + 1)) and len(numbers) > 1
+    return f"{numbers[0]} to {numbers[-1]}" if whole else ", ".join(map(str, numbers)) or "none"
 
 
 def show(body: bytes) -> Claims:
     """What the evidence says, believed by nobody."""
-    return TpmQuote.parse(body).claims()
+    evidence = TpmEvidence.parse(body)
+    return evidence.claims() | explain(evidence, believe=True).claims
 
 
-def recognise(body: bytes) -> bool:
-    """Whether these bytes begin as the evidence of a TPM does: seven parts, the first a TPMS_ATTEST."""
-    return body[:1] == b"\x87" and b"\xffTCG\x80\x18" in body[1:10]
+def recognise(raw: bytes) -> bool:
+    """Whether these bytes begin as the evidence of a TPM does: with a TPMS_ATTEST, bare or as the first part of a body."""
+    return raw.startswith(MAGIC) or (raw[:1] in _FORMS and MAGIC in raw[1:20])
+
+
+def endorse(body: bytes, pieces: Sequence[bytes]) -> bytes:
+    """The body with further certificates, logs or files of tpm2-tools beside it."""
+    enclosed = Enclosed.parse(body) if body[:1] == b"\x82" else Enclosed(evidence=body, pieces=())
+    return enclosed.and_also(pieces).encode()
 
 
 TECHNOLOGY = Technology(
-    kind=Kind.TPM, recognise=recognise, show=show, verify=verify, wrap=as_it_is, endorse=without_pieces
+    kind=Kind.TPM,
+    recognise=recognise,
+    show=show,
+    verify=verify,
+    wrap=as_it_is,
+    endorse=endorse,
+    covers=tuple(f"pcr{number}" for number in range(8, 15)),
+    inputs=("certificate",),
 )

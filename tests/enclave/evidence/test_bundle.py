@@ -13,7 +13,7 @@ from enclave.errors import MalformedEvidence, MalformedStatement
 from enclave.evidence.binding import Challenge, DeviceEntry, GuestClaims, report_data
 from enclave.evidence.bundle import Bundle, Device
 from enclave.evidence.software.verify import SoftwareQuote
-from enclave.evidence.tpm.quote import TpmQuote
+from enclave.evidence.tpm.evidence import TpmEvidence
 from tests.fakes.evidence import CLAIMS, Case, challenge
 
 BUNDLE = Case.software().bundle()
@@ -73,7 +73,7 @@ def test_a_bundle_too_long_is_refused_unread() -> None:
 
 @given(st.binary(max_size=400) | st.integers(0, 8 * len(RAW) - 1).map(lambda bit: flipped(RAW, bit)))
 def test_parsers_raise_malformed_or_nothing(raw: bytes) -> None:
-    for parse in (Bundle.decode, TpmQuote.parse, SoftwareQuote.parse):
+    for parse in (Bundle.decode, TpmEvidence.parse, SoftwareQuote.parse):
         with suppress(MalformedEvidence):
             parse(raw)
     for read in (Challenge.decode, GuestClaims.decode, DeviceEntry.decode):

@@ -22,7 +22,8 @@ from enclave.evidence.binding import Lockdown
 from enclave.evidence.certificates import load
 from enclave.evidence.policy import Policy
 from enclave.evidence.tpm.credential import make_credential
-from enclave.evidence.tpm.quote import TpmQuote, expected_workload
+from enclave.evidence.tpm.evidence import TpmEvidence
+from enclave.evidence.tpm.quote import expected_workload
 from enclave.evidence.tpm.structures import TpmAttest, TpmPublic, TpmSignature
 from enclave.guest.collectors import tpm as collector
 from enclave.node import swtpm
@@ -57,8 +58,8 @@ def case(tpm: EnrolledTpm) -> Case:
 
 
 @pytest.fixture(scope="module")
-def quote(case: Case) -> TpmQuote:
-    return TpmQuote.parse(case.collect(b"\x42" * 64))
+def quote(case: Case) -> TpmEvidence:
+    return TpmEvidence.parse(case.collect(b"\x42" * 64))
 
 
 def test_a_real_quote_is_accepted_as_test_root(case: Case, tpm: EnrolledTpm) -> None:
@@ -143,8 +144,9 @@ def ours(attest: bytes, signature: bytes, public: TpmPublic, nonce: bytes) -> bo
     return False
 
 
-def test_tpm2_checkquote_agrees(quote: TpmQuote, tpm: EnrolledTpm, tmp_path: Path) -> None:
-    nonce, public, attest = b"\x42" * 32, quote.public, quote.attest.raw
+def test_tpm2_checkquote_agrees(quote: TpmEvidence, tpm: EnrolledTpm, tmp_path: Path) -> None:
+    nonce, public, attest = b"\x42" * 32, quote.public, quote.quotes[0].attest.raw
+    assert public is not None
     signature = cbor2.loads(collector.Tpm(tpm.tcti, str(tpm.certificate)).collect(nonce * 2))[:2]
     attest, signed = signature
     assert checkquote(tmp_path, attest, signed, public, nonce) is ours(attest, signed, public, nonce) is True

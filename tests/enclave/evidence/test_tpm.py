@@ -21,9 +21,11 @@ from enclave.errors import MalformedEvidence, NotAuthentic, Refused
 from enclave.evidence.appraise import Reason
 from enclave.evidence.bundle import Bundle
 from enclave.evidence.certificates import key_digest, load
+from enclave.evidence.facts import Facts
 from enclave.evidence.policy import Policy
 from enclave.evidence.tpm.certificate import Enrolment
-from enclave.evidence.tpm.quote import TpmQuote, expected_workload, workload_of
+from enclave.evidence.tpm.evidence import TpmEvidence
+from enclave.evidence.tpm.quote import NO_WORKLOAD, expected_workload, workload_of
 from enclave.evidence.tpm.structures import Attributes, TpmAttest, TpmPublic, TpmSignature
 from enclave.evidence.tpm.verify import verify
 from enclave.evidence.trust import Trust
@@ -68,14 +70,36 @@ def test_pcr_values_that_were_not_quoted_are_refused(tpm_case: Case, fake_tpm: F
     assert reasons(tpm_case.but(collect=lying)) == {Reason.PCR.name}
 
 
-@pytest.mark.parametrize(
-    "quoted", [tuple(range(14)), tuple(range(8, 15)), (*range(15), 16), (*range(15), 23), ()]
-)
-def test_the_quote_covers_boot_and_guest_and_nothing_resettable(
+@pytest.mark.parametrize("quoted", [tuple(range(14)), tuple(range(8, 15)), (15, 16, 22)])
+def test_a_quote_without_boot_or_guest_is_of_no_workload(
     tpm_case: Case, fake_tpm: FakeTpm, quoted: tuple[int, ...]
 ) -> None:
     fake_tpm.quoted = quoted
-    assert Reason.PCR.name in reasons(tpm_case)
+    assert reasons(tpm_case) == {Reason.WORKLOAD.name}
+    facts = judged(fake_tpm, tpm_case)
+    assert (facts.workload, facts.missed) == (NO_WORKLOAD, ())
+    assert any("vouches for no workload" in line for line in facts.trace)
+
+
+def test_a_quote_of_nothing_is_refused_by_itself(tpm_case: Case, fake_tpm: FakeTpm) -> None:
+    fake_tpm.quoted = ()
+    assert [finding.reason for finding in judged(fake_tpm, tpm_case).missed] == [Reason.PCR]
+    assert reasons(tpm_case) == {Reason.PCR.name, Reason.WORKLOAD.name}
+
+
+def test_resettable_registers_may_be_quoted_and_count_for_nothing(tpm_case: Case, fake_tpm: FakeTpm) -> None:
+    before = tpm_case.judge().verdict().workload
+    fake_tpm.quoted = (*range(15), 16, 17, 23)
+    fake_tpm.extend(16, FILES)
+    fake_tpm.extend(23, FILES)
+    assert tpm_case.judge().verdict().workload == before
+    facts = judged(fake_tpm, tpm_case)
+    assert facts.registers.keys() == {f"pcr{number}" for number in (*range(15), 17)}
+    assert facts.value("pcrs_sha256.16") == fake_tpm.pcrs[16]
+
+
+def judged(tpm: FakeTpm, case: Case) -> Facts:
+    return verify(tpm.collect(bytes(64)), 0, node=None, trust=case.policy.trust, at=NOON)
 
 
 def test_more_pcrs_are_welcome(tpm_case: Case, fake_tpm: FakeTpm) -> None:
@@ -132,7 +156,7 @@ def test_a_root_that_the_policy_adds_makes_it_a_test_root(
     assert accepted.verified.root.status.value == "test-root"
 
 
-@pytest.mark.parametrize("flaw", ["leaf as issuer", "unrelated", "expired", "alone", "too long"])
+@pytest.mark.parametrize("flaw", ["leaf as issuer", "unrelated", "expired", "alone"])
 def test_chains_that_do_not_hold_are_refused(tpm_case: Case, fake_tpm: FakeTpm, flaw: str) -> None:
     leaf, root = own_chain(fake_tpm)
     middle = ec.generate_private_key(ec.SECP256R1())
@@ -144,10 +168,16 @@ def test_chains_that_do_not_hold_are_refused(tpm_case: Case, fake_tpm: FakeTpm, 
         "unrelated": (leaf, certificate("Mine", middle, "Mine", middle, NOON, authority=True)),
         "expired": (certificate("AK", fake_tpm.key, "Mine", middle, NOON - timedelta(days=9), days=1), root),
         "alone": (leaf,),
-        "too long": (leaf, *[root] * 8),
     }
     fake_tpm.chain = chains[flaw]
     assert reasons(tpm_case) == {Reason.CERTIFICATE.name}
+
+
+def test_a_chain_of_more_than_eight_is_malformed(tpm_case: Case, fake_tpm: FakeTpm) -> None:
+    leaf, root = own_chain(fake_tpm)
+    fake_tpm.chain = (leaf, *[root] * 8)
+    with pytest.raises(MalformedEvidence):
+        tpm_case.judge()
 
 
 @pytest.mark.parametrize("when", [NOON - timedelta(days=3), NOON + timedelta(days=31)])
@@ -237,7 +267,7 @@ def test_an_extension_that_is_not_ours_is_malformed(raw: bytes) -> None:
 @pytest.mark.parametrize("parts", [[1] * 7, [b"", b"", b"", [1], [], b"", b""], []])
 def test_evidence_of_other_parts_is_malformed(parts: list[object]) -> None:
     with pytest.raises(MalformedEvidence):
-        TpmQuote.parse(cbor2.dumps(parts, canonical=True))
+        TpmEvidence.parse(cbor2.dumps(parts, canonical=True))
 
 
 @given(st.data())
