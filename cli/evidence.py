@@ -94,7 +94,7 @@ def _read(paths: list[Path] | None) -> list[bytes]:
 
 
 def _rules(path: Path) -> "Rules":
-    from enclave.evidence.rules import rules_from
+    from enclave.evidence.policy import rules_from
 
     return rules_from(path.read_text("utf-8"))
 

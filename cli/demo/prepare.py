@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Steps 1 to 3 of the demonstration: the owner seals, registers and licenses a model."""
 
+from datetime import UTC, datetime
 from importlib.resources import as_file, files
 
 from cli.demo.device import measure
@@ -9,8 +10,9 @@ from contracts.digests import digest
 from contracts.ids import Digest
 from contracts.records import Enforced, Finality, Level
 from enclave.evidence.binding import Lockdown
+from enclave.evidence.drafting import outline
 from enclave.evidence.kinds import Kind
-from enclave.evidence.policy import DeviceRule, Policy, burn_domain
+from enclave.evidence.policy import Policy, burn_domain
 from enclave.keystore import Binding, SealKeys
 from enclave.sealed.seal import seal as seal_model
 from registry.licences import Licences, TermDraft
@@ -105,16 +107,14 @@ def _policy(world: World, workload: Digest) -> Policy:
     return Policy(
         name="demonstration",
         enforced=enforced,
+        burnt=(),
         burn_domain_name=_DOMAIN,
         readers=(world.reader.public,),
         verifier_urls=(),
         broker_url="",
         enrollers=(world.enroller.point,) if world.enroller else (),
         extra_roots=(),
-        allow_test_root=True,
         clock="host",
         lockdown=Lockdown.NO_NEW_PRIVILEGES | Lockdown.NOT_DUMPABLE | Lockdown.NO_CORE,
-        devices=(DeviceRule(kind=kind, minimum_level=Level.NONE, required=True),),
-        workloads=(workload,),
-        registers=(),
+        rules=outline(kind, minimum_level=Level.NONE, workloads=(workload,), at=datetime.now(UTC)),
     )

@@ -9,33 +9,36 @@ _LOCKDOWN = ("no_new_privileges", "not_dumpable", "no_core")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What the command knows of a policy before a person edits it; everything is text as it will be read."""
+    """What the command knows of a policy before a person edits it; everything is text as it will be read.
+
+    `rules` are the keys and the tables of the fragment that judges devices.
+    """
 
     name: str
     domain: str
     verifiers: Sequence[str]
     threshold: int
-    kind: str
     level: str
     lease: int
     quota: int
     readers: Sequence[str]
-    workloads: Sequence[str]
     enrollers: Sequence[str]
     verifier_urls: Sequence[str]
     broker_url: str
+    rules: tuple[str, str]
 
 
 def text(draft: Draft) -> str:
     """The policy in TOML; `level` is the lowest that the evidence's root device may have."""
-    return _judged(draft) + _enforced(draft)
+    keys, tables = draft.rules
+    return f"{_judged(draft)}\n{keys}{_enforced(draft)}\n{tables}"
 
 
 def _judged(draft: Draft) -> str:
     development = 'development = "software only, for development"\n' if draft.level == "none" else ""
     return f"""\
 # Which machines may run the model. Every key is required; a changed policy is another policy.
-appraisal = 1
+appraisal = 2
 name = {_string(draft.name)}
 {development}
 # Whom evidence is sealed to besides the chain's digest: HPKE public keys (`exequatur broker reader-key`).
@@ -46,16 +49,14 @@ broker_url = {_string(draft.broker_url)}
 # Keys that may vouch for a TPM's attestation key, and roots outside the vendor table (they lower the level to none).
 enrollers = {_list(draft.enrollers)}
 extra_roots = []
-allow_test_root = {"true" if draft.level == "none" else "false"}
 
-# The list of burnt platforms this policy shares with others of the same owner.
+# The list of burnt platforms this policy shares with others of the same owner, and those that this document names.
 burn_domain_name = {_string(draft.name)}
+burnt = []
 
-# What the guest must say of itself, and the guests that may (`exequatur node workload`).
+# What the guest must say of itself.
 clock = "host"
 lockdown = {_list(_LOCKDOWN)}
-workloads = {_list(draft.workloads)}
-registers = []
 """
 
 
@@ -73,11 +74,6 @@ depth = 1
 lease = {draft.lease}
 quota = {draft.quota}
 burn_domain = {_string(draft.domain)}
-
-[[devices]]
-kind = {_string(draft.kind)}
-minimum_level = {_string(draft.level)}
-required = true
 """
 
 

@@ -26,7 +26,7 @@ def draft(
     verifier: Annotated[list[str], typer.Option(help="Address of a verifier; repeat for each.")],
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("policy.toml"),
     threshold: Annotated[int, typer.Option(min=1, help="Verifiers that must agree.")] = 1,
-    kind: Annotated[str, typer.Option(help="Evidence: software or tpm.")] = "software",
+    kind: Annotated[str, typer.Option(help="Technology of the root device, such as tdx.")] = "software",
     level: Annotated[str, typer.Option(help="Lowest level: none, measured, rooted, isolated.")] = "none",
     lease: Annotated[int, typer.Option(min=1, help="Longest lease in seconds.")] = 600,
     quota: Annotated[int, typer.Option(min=1, help="Answers beyond the last anchored counter.")] = 1000,
@@ -46,27 +46,29 @@ def draft(
     """Write a policy to edit, and draw the secret salt of its burn domain unless there is one."""
     with reporting(as_json):
         from cli import salts
+        from cli.evidence import moment
         from cli.owner.draft import Draft, installed_workload, text
+        from cli.owner.fragment import halves, outlined
         from cli.session import session
         from enclave.evidence.policy import Policy, burn_domain
 
         opened = session(chain=chain, account=account)
         book = opened.book()
         domain = burn_domain(book.chain_id, book.policies, opened.address(), name)
+        allowed = workload or installed_workload(kind)
         made = Draft(
             name=name,
             domain=str(domain),
             verifiers=[word.lower() for word in verifier],
             threshold=threshold,
-            kind=kind,
             level=level,
             lease=lease,
             quota=quota,
             readers=[path.read_text("ascii").strip() for path in reader or ()],
-            workloads=workload or installed_workload(kind),
             enrollers=enroller or (),
             verifier_urls=verifier_url or (VERIFIER_URL,),
             broker_url=broker_url,
+            rules=halves(outlined(kind, level, allowed, moment(""))),
         )
         written = text(made)
         Policy.from_toml(written)

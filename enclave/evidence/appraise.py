@@ -5,21 +5,25 @@ Every field of the verdict is a function of policy, salt, bundle and challenge b
 agree and a replay is exact.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from contracts.ids import PolicyId
-from contracts.records import Level, Verdict
+from contracts.ids import Digest, PolicyId
+from contracts.records import Verdict
 from enclave.errors import Refused
 from enclave.evidence.binding import Lockdown, device_nonce, report_data
-from enclave.evidence.facts import RootStatus
+from enclave.evidence.facts import Facts, RootStatus
 from enclave.evidence.findings import Finding, Reason
-from enclave.evidence.kinds import Kind
 from enclave.evidence.platform import commitment, opening
-from enclave.evidence.policy import DeviceRule, Policy
+from enclave.evidence.policy import Policy
+from enclave.evidence.rules import Rules
 from enclave.evidence.verify import Verified
 
-__all__ = ["Accepted", "Finding", "Reason", "appraise"]
+__all__ = ["Accepted", "Finding", "Reason", "appraise", "refused_from", "unmet"]
+
+
+_BOUND = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,25 +47,41 @@ def appraise(
 
     `challenge_time` is the challenge block's timestamp and `policy_id` the id whose terms the caller read.
     """
-    findings = [finding for rule in _OF_EVIDENCE for finding in rule(verified)]
-    findings += [finding for rule in _OF_POLICY for finding in rule(verified, policy)]
-    findings += _challenged(verified, policy_id)
-    findings += _in_time(verified, challenge_time)
+    at = datetime.fromtimestamp(challenge_time, UTC)
+    openings = [opening(salt, facts.identity) for facts in verified.devices]
+    findings = [*unmet(verified, policy, at), *_challenged(verified, policy_id)]
+    findings += _burnt(verified, policy, openings)
     if findings:
         raise Refused(findings)
-    root = verified.root
-    salted = opening(salt, root.identity)
     return Accepted(
         verified=verified,
-        opening=salted,
+        opening=openings[0],
         trace=_trace(verified),
-        result=_verdict(verified, policy, challenge_time, salted),
+        result=_verdict(verified, policy, at, openings[0]),
     )
 
 
-def _verdict(verified: Verified, policy: Policy, challenge_time: int, salted: bytes) -> Verdict:
-    challenge, root = verified.bundle.challenge, verified.root
-    ends = [int(facts.not_after.timestamp()) for facts in verified.devices if facts.not_after is not None]
+def unmet(verified: Verified, policy: Policy, at: datetime) -> Iterator[Finding]:
+    """Every rule of the policy that the evidence does not meet at a moment, whatever was asked and burnt."""
+    for rule in _OF_EVIDENCE:
+        yield from rule(verified)
+    yield from _root_level(verified, policy)
+    yield from _claims(verified, policy)
+    yield from policy.rules.composition(verified.devices)
+    for facts in verified.devices:
+        yield from policy.rules.unmet(facts, at)
+
+
+def refused_from(devices: Sequence[Facts], rules: Rules, at: datetime) -> datetime | None:
+    """The first moment after `at` at which the rules refuse these devices, or None if they never do."""
+    moments = {moment for facts in devices for moment in rules.moments(facts) if moment > at}
+    return next((m for m in sorted(moments) if any(any(rules.unmet(f, m)) for f in devices)), None)
+
+
+def _verdict(verified: Verified, policy: Policy, at: datetime, salted: bytes) -> Verdict:
+    challenge, root, as_of = verified.bundle.challenge, verified.root, int(at.timestamp())
+    end = refused_from(verified.devices, policy.rules, at)
+    longest = as_of + policy.enforced.maximum_age
     return Verdict(
         policy_id=challenge.policy_id,
         node_id=challenge.node_id,
@@ -71,29 +91,35 @@ def _verdict(verified: Verified, policy: Policy, challenge_time: int, salted: by
         platform=commitment(policy.enforced.burn_domain, salted, root.identity),
         level=root.level,
         kinds=sum(1 << kind.bit for kind in {facts.kind for facts in verified.devices}),
-        place=0,
+        place=root.place,
         block_number=challenge.block_number,
         block_hash=challenge.block_hash,
-        as_of=challenge_time,
-        expiry=min([challenge_time + policy.enforced.maximum_age, *ends]),
+        as_of=as_of,
+        expiry=longest if end is None else min(longest, int(end.timestamp())),
     )
 
 
 def _trace(verified: Verified) -> tuple[str, ...]:
     lines = [line for facts in verified.devices for line in facts.trace]
     for facts in verified.devices:
+        name = f"{facts.kind.label}.{facts.index}"
         if facts.status is RootStatus.TEST_ROOT:
             would = facts.potential.label
-            lines.append(f"{facts.kind.label}: test-root, level none; {would} under a vendor root")
+            lines.append(f"{name}: test-root, level none; {would} under a vendor root")
+        if facts.unlinked:
+            lines.append(
+                f"{name}: unlinked, level {facts.level.label}; what the guest sends it may be read by the host"
+            )
+    lines.append(f"level {verified.root.level.label}, that of the root device {verified.root.kind.label}")
     return tuple(lines)
 
 
 def _binding(verified: Verified) -> Iterator[Finding]:
     bundle = verified.bundle
-    nonces: list[bytes] = [report_data(bundle.challenge, bundle.claims, bundle.entries())[:32]]
+    nonces: list[bytes] = [report_data(bundle.challenge, bundle.claims, bundle.entries())]
     nonces += [device_nonce(bundle.challenge, f.index, f.kind.label) for f in verified.devices[1:]]
     for facts, nonce in zip(verified.devices, nonces, strict=True):
-        if facts.bound != nonce:
+        if facts.bound.ljust(_BOUND, b"\0") != nonce.ljust(_BOUND, b"\0"):
             hint = "the evidence answers another challenge, other keys or other claims"
             yield _finding(Reason.BINDING, nonce.hex(), facts.bound.hex(), hint)
 
@@ -112,65 +138,22 @@ def _challenged(verified: Verified, policy_id: PolicyId) -> Iterator[Finding]:
         )
 
 
-def _in_time(verified: Verified, challenge_time: int) -> Iterator[Finding]:
-    for facts in verified.devices:
-        if facts.not_before is not None and facts.not_before.timestamp() > challenge_time:
-            yield _finding(
-                Reason.FUTURE, f"valid at {challenge_time}", f"from {facts.not_before}", "check clocks"
-            )
-        if facts.not_after is not None and facts.not_after.timestamp() <= challenge_time:
-            yield _finding(
-                Reason.STALE, f"valid at {challenge_time}", f"until {facts.not_after}", "enrol again"
-            )
+def _burnt(verified: Verified, policy: Policy, openings: Sequence[bytes]) -> Iterator[Finding]:
+    for facts, salted in zip(verified.devices, openings, strict=True):
+        found: Digest = commitment(policy.enforced.burn_domain, salted, facts.identity)
+        if found in policy.burnt:
+            hint = "the policy's owner burnt it for good; use another machine"
+            yield _finding(Reason.BURNT, "a platform that is not burnt", str(found), hint)
 
 
-def _levels(verified: Verified, policy: Policy) -> Iterator[Finding]:
-    minimums = {rule.kind: rule.minimum_level for rule in policy.devices}
-    for facts in verified.devices:
-        wanted = minimums.get(facts.kind, Level.NONE)
-        if facts.index == 0:
-            wanted = max(wanted, policy.enforced.minimum_level)
-        if facts.level < wanted:
-            found = f"{facts.level.label} ({facts.status.value})"
-            yield _finding(
-                Reason.LEVEL, f"{facts.kind.label} at least {wanted.label}", found, "a vendor's device"
-            )
-
-
-def _roots(verified: Verified, policy: Policy) -> Iterator[Finding]:
-    for facts in verified.devices:
-        if facts.status is RootStatus.TEST_ROOT and not policy.allow_test_root:
-            yield _finding(Reason.ROOT, "a vendor root", facts.root, "allow_test_root is for development")
-
-
-def _workload(verified: Verified, policy: Policy) -> Iterator[Finding]:
-    if verified.root.workload not in policy.workloads:
-        allowed = ", ".join(map(str, policy.workloads)) or "none"
-        hint = "the guest's files or boot changed; add the workload only if you built that guest"
-        yield _finding(Reason.WORKLOAD, allowed, str(verified.root.workload), hint)
-
-
-def _registers(verified: Verified, policy: Policy) -> Iterator[Finding]:
-    for rule in policy.registers:
-        for facts in (facts for facts in verified.devices if facts.kind is rule.kind):
-            value = facts.registers.get(rule.name)
-            if value is None or value not in rule.allow:
-                found = f"{rule.name} {'missing' if value is None else value.hex()}"
-                yield _finding(Reason.PCR, " or ".join(v.hex() for v in rule.allow) or "none", found, "")
-
-
-def _devices(verified: Verified, policy: Policy) -> Iterator[Finding]:
-    rules: dict[Kind, DeviceRule] = {rule.kind: rule for rule in policy.devices}
-    present = [facts.kind for facts in verified.devices]
-    for kind in (kind for kind in present if kind not in rules):
-        yield _finding(
-            Reason.KIND, " or ".join(k.label for k in rules), kind.label, "the policy does not name it"
+def _root_level(verified: Verified, policy: Policy) -> Iterator[Finding]:
+    root, wanted = verified.root, policy.enforced.minimum_level
+    if root.level < wanted:
+        expected, found = (
+            f"a root device at least {wanted.label}",
+            f"{root.level.label} ({root.status.value})",
         )
-    for rule in (rule for rule in policy.devices if rule.required and rule.kind not in present):
-        yield _finding(Reason.DEVICES, rule.kind.label, "no such device", "")
-    identities = [(facts.kind, facts.identity) for facts in verified.devices]
-    if len(set(identities)) != len(identities):
-        yield _finding(Reason.DEVICES, "distinct devices", "one device twice", "")
+        yield _finding(Reason.LEVEL, expected, found, "a machine whose root device reaches that level")
 
 
 def _claims(verified: Verified, policy: Policy) -> Iterator[Finding]:
@@ -181,7 +164,13 @@ def _claims(verified: Verified, policy: Policy) -> Iterator[Finding]:
             Reason.LOCKDOWN, "every step asked for", f"without {names}", "the host's kernel lacks them"
         )
     if policy.clock == "protected" and claims.clock != "protected":
-        yield _finding(Reason.CLOCK, policy.clock, claims.clock, "")
+        hint = "a technology whose guests have a clock that the host cannot set"
+        yield _finding(Reason.CLOCK, policy.clock, claims.clock, hint)
+    if claims.clock == "protected" and verified.root.clock != "protected":
+        found = f"{verified.root.kind.label} leaves the clock to the host"
+        yield _finding(
+            Reason.CLOCK, "a protected clock, as the guest claims", found, "claim the host's clock"
+        )
 
 
 def _missed(verified: Verified) -> Iterator[Finding]:
@@ -194,11 +183,3 @@ def _finding(reason: Reason, expected: str, found: str, hint: str) -> Finding:
 
 
 _OF_EVIDENCE: tuple[Callable[[Verified], Iterator[Finding]], ...] = (_binding, _node, _missed)
-_OF_POLICY: tuple[Callable[[Verified, Policy], Iterator[Finding]], ...] = (
-    _levels,
-    _roots,
-    _workload,
-    _registers,
-    _devices,
-    _claims,
-)

@@ -55,8 +55,15 @@ class Facts:
     custody: Custody | None = None
 
     @property
+    def unlinked(self) -> bool:
+        """Whether nothing ties the session that this device protects to the guest that the root device isolates."""
+        return self.index > 0 or self.kind.peripheral
+
+    @property
     def potential(self) -> Level:
-        """The level this evidence has under a vendor root."""
+        """The level this evidence has under a vendor root; a device that is unlinked has `rooted` at most."""
+        if self.unlinked:
+            return min(self.kind.level, Level.ROOTED)
         if self.custody is not None and self.kind.level is Level.ISOLATED:
             return Level.ISOLATED_CUSTODY
         return self.kind.level
@@ -65,6 +72,11 @@ class Facts:
     def level(self) -> Level:
         """The level this evidence has."""
         return self.potential if self.status is RootStatus.VENDOR else Level.NONE
+
+    @property
+    def place(self) -> int:
+        """Where the platform stands, as the policy's owner numbers places; 0 where nobody vouches for it."""
+        return 0 if self.custody is None else self.custody.place
 
     def value(self, path: str) -> Claim:
         """A register by name, or a claim by dotted path such as `reported_tcb_decoded.microcode`; None if absent."""

@@ -5,8 +5,7 @@ Every key is required and no other is allowed, so nothing unset can mean "any".
 """
 
 import hashlib
-import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import rfc8785
@@ -17,65 +16,49 @@ from contracts.ids import Address, BurnDomain, Digest, PolicyId
 from contracts.records import Enforced, Level
 from enclave.errors import MalformedPolicy, Refused
 from enclave.evidence.binding import CLOCKS, Lockdown
+from enclave.evidence.bounded import read_rules
 from enclave.evidence.findings import Finding, Reason
-from enclave.evidence.kinds import Kind
-from enclave.evidence.reading import Table, plain
+from enclave.evidence.reading import LARGEST, Table, plain, toml
+from enclave.evidence.rules import Rules
 from enclave.evidence.trust import Trust
 
-APPRAISAL = 1
+APPRAISAL = 2
 DEVELOPMENT = "software only, for development"
-_LARGEST = 2**53 - 1  # RFC 8785 numbers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceRule:
-    """A technology that a node may bring, at which level, and whether it must."""
-
-    kind: Kind
-    minimum_level: Level
-    required: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisterRule:
-    """The values a 32-byte register may have, for example `pcr7` of a TPM."""
-
-    kind: Kind
-    name: str
-    allow: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Which evidence is acceptable, who says so, and for how long."""
+    """Which evidence is acceptable, who says so, and for how long.
+
+    `burnt` are commitments to platforms, which only a holder of the burn domain's salt can compare.
+    """
 
     name: str
     enforced: Enforced
     burn_domain_name: str
+    burnt: tuple[Digest, ...]
     readers: tuple[bytes, ...]
     verifier_urls: tuple[str, ...]
     broker_url: str
     enrollers: tuple[bytes, ...]
     extra_roots: tuple[bytes, ...]
-    allow_test_root: bool
     clock: str
     lockdown: Lockdown
-    devices: tuple[DeviceRule, ...]
-    workloads: tuple[Digest, ...]
-    registers: tuple[RegisterRule, ...]
+    rules: Rules
 
     @property
     def trust(self) -> Trust:
         """Whom this policy's evidence may rest on, as `verify` takes it."""
-        return Trust(enrollers=frozenset(self.enrollers), extra_roots=frozenset(self.extra_roots))
+        return Trust(
+            enrollers=frozenset(self.enrollers),
+            extra_roots=frozenset(self.extra_roots),
+            endorsers=frozenset(self.rules.endorsers),
+        )
 
     @classmethod
     def from_toml(cls, text: str) -> Self:
         """Read what a person wrote."""
-        try:
-            return cls._read(tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
-            raise MalformedPolicy(str(error), where="policy") from error
+        return cls._read(toml(text))
 
     @classmethod
     def from_json(cls, raw: bytes) -> Self:
@@ -93,7 +76,9 @@ class Policy:
         """The document as it is published and stored."""
         document = plain(self)
         assert isinstance(document, dict)
-        document["appraisal"] = APPRAISAL
+        rules = document.pop("rules")
+        assert isinstance(rules, dict)
+        document |= rules | {"appraisal": APPRAISAL}
         if self.enforced.minimum_level is Level.NONE:
             document["development"] = DEVELOPMENT
         return rfc8785.dumps(document)
@@ -134,30 +119,48 @@ class Policy:
     @classmethod
     def _read(cls, raw: object) -> Self:
         table = Table(raw, "policy")
-        if (appraisal := table.integer("appraisal", _LARGEST)) != APPRAISAL:
+        if (appraisal := table.integer("appraisal", LARGEST)) != APPRAISAL:
             raise MalformedPolicy(f"this version appraises by {APPRAISAL}, not {appraisal}", where="policy")
         policy = cls(
             name=table.text("name"),
             enforced=_enforced(table.table("enforced")),
             burn_domain_name=table.text("burn_domain_name"),
+            burnt=tuple(map(Digest, table.hexes("burnt", 32))),
             readers=table.hexes("readers", 1216),
             verifier_urls=table.texts("verifier_urls"),
             broker_url=table.text("broker_url"),
             enrollers=table.hexes("enrollers", 65),
             extra_roots=table.hexes("extra_roots", 32),
-            allow_test_root=table.boolean("allow_test_root"),
             clock=table.choice("clock", CLOCKS),
             lockdown=_lockdown(table),
-            devices=tuple(map(_device, table.tables("devices"))),
-            workloads=tuple(map(Digest, table.hexes("workloads", 32))),
-            registers=tuple(map(_register, table.tables("registers"))),
+            rules=read_rules(table),
         )
         if policy.enforced.minimum_level is Level.NONE:
             table.choice("development", (DEVELOPMENT,))
         table.done()
-        if not policy.devices or len({rule.kind for rule in policy.devices}) != len(policy.devices):
-            raise MalformedPolicy("devices name each technology once, and at least one", where="policy")
+        if policy.enforced.minimum_level is Level.ISOLATED_CUSTODY and not policy.rules.endorsers:
+            raise MalformedPolicy("custody needs endorsers, and their places", where="policy.enforced")
         return policy
+
+
+def rules_from(text: str) -> Rules:
+    """The rules of a policy in TOML, or of a fragment that holds rules and nothing else; raises `MalformedPolicy`.
+
+    Of a whole policy, what can isolate a guest is held to the level that the contracts enforce of the root device.
+    """
+    document = toml(text)
+    if "enforced" not in document:
+        table = Table(document, "rules")
+        rules = read_rules(table)
+        table.done()
+        return rules
+    policy = Policy.from_toml(text)
+    lowest = policy.enforced.minimum_level
+    raised = (
+        rule if rule.kind.peripheral else replace(rule, minimum_level=max(rule.minimum_level, lowest))
+        for rule in policy.rules.devices
+    )
+    return replace(policy.rules, devices=tuple(raised))
 
 
 def burn_domain(chain_id: int, registry: Address, controller: Address, name: str) -> BurnDomain:
@@ -175,7 +178,7 @@ def _enforced(table: Table) -> Enforced:
         challenge_age=table.integer("challenge_age", 2**32 - 1),
         depth=table.integer("depth", 2**16 - 1),
         lease=table.integer("lease", 2**32 - 1),
-        quota=table.integer("quota", _LARGEST),
+        quota=table.integer("quota", LARGEST),
         burn_domain=BurnDomain(table.hexadecimal("burn_domain", 32)),
     )
     table.done()
@@ -186,25 +189,6 @@ def _enforced(table: Table) -> Enforced:
     if enforced.maximum_age < enforced.lease + enforced.challenge_age:
         raise MalformedPolicy("maximum_age is below lease + challenge_age", where="policy.enforced")
     return enforced
-
-
-def _kind(table: Table) -> Kind:
-    label = table.choice("kind", tuple(kind.label for kind in Kind))
-    return next(kind for kind in Kind if kind.label == label)
-
-
-def _device(table: Table) -> DeviceRule:
-    rule = DeviceRule(
-        kind=_kind(table), minimum_level=table.level("minimum_level"), required=table.boolean("required")
-    )
-    table.done()
-    return rule
-
-
-def _register(table: Table) -> RegisterRule:
-    rule = RegisterRule(kind=_kind(table), name=table.text("name"), allow=table.hexes("allow", 32))
-    table.done()
-    return rule
 
 
 def _lockdown(table: Table) -> Lockdown:

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading policy tables strictly: every key is asked for once, and none is left over."""
 
+import re
+import tomllib
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 from contracts.records import Level
@@ -11,6 +14,17 @@ from enclave.evidence.binding import Lockdown
 from enclave.evidence.kinds import Kind
 
 Json: TypeAlias = "str | int | bool | list[Json] | dict[str, Json]"
+
+LARGEST = 2**53 - 1  # RFC 8785 numbers
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
+
+
+def toml(text: str) -> dict[str, object]:
+    """What a person wrote; raises `MalformedPolicy`."""
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise MalformedPolicy(str(error), where="policy") from error
 
 
 class Table:
@@ -74,6 +88,38 @@ class Table:
             raise self._wrong(key, "distinct values")
         return values
 
+    def registers(self, key: str) -> tuple[bytes, ...]:
+        """A list of distinct `hexadecimal` strings of any length."""
+        values = tuple(self._bytes(key, text, len(text) // 2 - 1) for text in self.texts(key))
+        if len(set(values)) != len(values):
+            raise self._wrong(key, "distinct values")
+        return values
+
+    def integers(self, key: str, largest: int) -> tuple[int, ...]:
+        """A list of distinct integers from 0 to `largest`."""
+        values = self._list(key)
+        whole = tuple(value for value in values if type(value) is int and 0 <= value <= largest)
+        if len(set(whole)) != len(values):
+            raise self._wrong(key, f"a list of distinct integers from 0 to {largest}")
+        return whole
+
+    def values(self, key: str) -> tuple[int | bool | str | bytes, ...]:
+        """A list of distinct integers, booleans and strings; a string that begins with `0x` stands for bytes."""
+        values = tuple(self._value(key, value) for value in self._list(key))
+        if len({(type(value), value) for value in values}) != len(values):
+            raise self._wrong(key, "distinct values")
+        return values
+
+    def instant(self, key: str) -> datetime:
+        """An RFC 3339 instant in UTC, whole seconds, such as `2026-06-01T00:00:00Z`."""
+        text = self.text(key)
+        try:
+            if not _INSTANT.fullmatch(text):
+                raise ValueError(text)
+            return datetime.fromisoformat(text).astimezone(UTC)
+        except ValueError as error:
+            raise self._wrong(key, "an instant like 2026-06-01T00:00:00Z") from error
+
     def table(self, key: str) -> "Table":
         """A table within."""
         return Table(self._take(key), f"{self._where}.{key}")
@@ -92,6 +138,13 @@ class Table:
         if not isinstance(value, list):
             raise self._wrong(key, "a list")
         return value
+
+    def _value(self, key: str, value: object) -> int | bool | str | bytes:
+        if isinstance(value, str):
+            return self._bytes(key, value, len(value) // 2 - 1) if value.startswith("0x") else value
+        if isinstance(value, bool) or (isinstance(value, int) and 0 <= value <= LARGEST):
+            return value
+        raise self._wrong(key, f"a list of integers from 0 to {LARGEST}, booleans and strings")
 
     def _take(self, key: str) -> object:
         if key not in self._left:
@@ -117,10 +170,13 @@ def plain(value: object) -> Json:
             return [str(step.name).lower() for step in value]
         case bytes():
             return "0x" + value.hex()
+        case datetime():
+            return value.isoformat().replace("+00:00", "Z")
         case tuple():
             return [plain(part) for part in value]
         case str() | int():
             return value
     if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        named = ((field.metadata.get("key", field.name), field.name) for field in fields(value))
+        return {key: plain(getattr(value, name)) for key, name in named}
     raise TypeError(f"no JSON for {type(value).__name__}")

@@ -43,7 +43,9 @@ def lax(desk: Desk) -> tuple[PolicyId, Assigned, list[Account]]:
     """A policy of the thief's own making: his verifiers, his guest, published under the owner's account."""
     thieves = sorted((Account.generate() for _ in range(2)), key=lambda account: account.address)
     enforced = replace(desk.policy.enforced, verifiers=tuple(t.address for t in thieves))
-    policy = replace(desk.policy, enforced=enforced, workloads=(workload_of(EVIL),))
+    policy = replace(
+        desk.policy, enforced=enforced, rules=replace(desk.policy.rules, workloads=(workload_of(EVIL),))
+    )
     policy_id, _ = Policies(desk.chain).publish(desk.owner, policy.enforced, policy.document_digest)
     return policy_id, Assigned(policy=policy, controller=desk.owner.address, salt=SALT), thieves
 

@@ -20,7 +20,6 @@ from enclave.evidence.certificates import key_digest, load
 from enclave.evidence.enrol import EnrolRequest
 from enclave.evidence.kinds import Kind
 from enclave.evidence.platform import commitment, opening
-from enclave.evidence.policy import DeviceRule
 from enclave.evidence.tpm.quote import expected_workload
 from enclave.evidence.tpm.structures import TpmPublic
 from enclave.evidence.trust import Trust
@@ -33,6 +32,7 @@ from registry.chain.transport import Json
 from registry.models import Models
 from registry.policies import Policies, burn_domain
 from tests.fakes.desk import FILES, LEASE, SALT, Attested, Desk
+from tests.fakes.evidence import development_rules
 from tests.fakes.tpm import FakeTpm
 
 
@@ -88,12 +88,10 @@ def enrol(tpm: FakeTpm, enroller: Enroller, at: datetime) -> bytes:
 
 def judge_by_tpm(desk: Desk, enroller: Enroller) -> None:
     """Another policy for the model, which takes this enroller's TPMs."""
-    rule = DeviceRule(kind=Kind.TPM, minimum_level=desk.policy.enforced.minimum_level, required=True)
     desk.policy = replace(
         desk.policy,
-        devices=(rule,),
+        rules=development_rules(Kind.TPM, expected_workload(FILES)),
         enrollers=(enroller.point,),
-        workloads=(expected_workload(FILES),),
     )
     policy = desk.policy
     desk.policy_id, _ = Policies(desk.chain).publish(desk.owner, policy.enforced, policy.document_digest)

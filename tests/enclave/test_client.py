@@ -96,7 +96,10 @@ def test_a_node_verifies_under_the_owners_policy_and_the_users(world: World, cli
 
 def test_a_user_may_ask_for_more_than_the_owner(world: World, client: NodeClient) -> None:
     strict = replace(world.policy, enforced=replace(world.policy.enforced, minimum_level=Level.ISOLATED))
-    foreign = replace(world.policy, workloads=(digest("workload", "software", bytes(32)),))
+    foreign = replace(
+        world.policy,
+        rules=replace(world.policy.rules, workloads=(digest("workload", "software", bytes(32)),)),
+    )
     presence, now = client.presence(), world.chain.head().timestamp
     for own in (strict, foreign):
         with pytest.raises(Refused):

@@ -14,7 +14,7 @@ from enclave.envelope import ReaderKey
 from enclave.evidence.binding import Challenge, DeviceEntry, GuestClaims, Lockdown, report_data
 from enclave.evidence.bundle import Bundle, Device
 from enclave.evidence.kinds import Kind
-from enclave.evidence.policy import DeviceRule, Policy
+from enclave.evidence.policy import Policy
 from enclave.evidence.software.verify import workload_of
 from enclave.guest.collectors.software import Software
 from enclave.guest.keys import Keys
@@ -34,6 +34,7 @@ from registry.releases import Releases
 from registry.signing import Account
 from registry.store import Store
 from tests.fakes.chains import funded
+from tests.fakes.evidence import development_rules
 from tests.fakes.scenes import digest
 
 FILES = Digest(b"\x0f" * 32)
@@ -269,18 +270,16 @@ def policy_of(
     return Policy(
         name="desk",
         enforced=enforced,
+        burnt=(),
         burn_domain_name=DOMAIN,
         readers=(reader.public,),
         verifier_urls=(),
         broker_url="",
         enrollers=(),
         extra_roots=(),
-        allow_test_root=True,
         clock="host",
         lockdown=Lockdown(0),
-        devices=(DeviceRule(kind=Kind.SOFTWARE, minimum_level=Level.NONE, required=True),),
-        workloads=(workload_of(FILES),),
-        registers=(),
+        rules=development_rules(Kind.SOFTWARE, workload_of(FILES)),
     )
 
 

@@ -6,10 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from contracts.ids import Address, Digest, PolicyId
+from contracts.records import Level
 from enclave.evidence.appraise import Accepted, appraise
 from enclave.evidence.binding import Challenge, DeviceEntry, GuestClaims, Lockdown, report_data
 from enclave.evidence.bundle import Bundle, Device
+from enclave.evidence.drafting import outline
+from enclave.evidence.kinds import Kind
 from enclave.evidence.policy import Policy
+from enclave.evidence.rules import Rules
 from enclave.evidence.software.verify import workload_of
 from enclave.evidence.verify import verify
 from enclave.guest.collectors.software import Software
@@ -24,19 +28,26 @@ CLAIMS = GuestClaims(lockdown=int(Lockdown.NO_NEW_PRIVILEGES | Lockdown.NETWORK)
 
 POLICY = """
 name = "bearings"
-appraisal = 1
+appraisal = 2
 development = "software only, for development"
 burn_domain_name = "plant"
 readers = []
 verifier_urls = ["http://127.0.0.1:8801"]
 broker_url = "http://127.0.0.1:8800"
+burnt = []
 enrollers = []
 extra_roots = []
-allow_test_root = true
 clock = "host"
 lockdown = ["no_new_privileges", "network"]
 workloads = ["WORKLOAD"]
 registers = []
+references = []
+floors = []
+ages = [AGES]
+revoked = []
+endorsers = []
+places = []
+allow_test_root = true
 
 [enforced]
 verifiers = ["0x1111111111111111111111111111111111111111", "0x2222222222222222222222222222222222222222"]
@@ -52,13 +63,24 @@ burn_domain = "0x000000000000000000000000000000000000000000000000000000000000004
 [[devices]]
 kind = "KIND"
 minimum_level = "none"
-required = true
+least = 1
+most = 1
 """
 
 
 def policy_text(kind: str = "software", workload: Digest | None = None) -> str:
     """A policy that accepts one workload of one technology."""
-    return POLICY.replace("WORKLOAD", str(workload or workload_of(FILES))).replace("KIND", kind)
+    ages = ", ".join(
+        f'{{kind = "{rule.kind.label}", input = "{rule.input}", at_most = {rule.at_most}, required = true}}'
+        for rule in development_rules(next(known for known in Kind if known.label == kind)).ages
+    )
+    text = POLICY.replace("WORKLOAD", str(workload or workload_of(FILES)))
+    return text.replace("AGES", ages).replace("KIND", kind)
+
+
+def development_rules(kind: Kind, *workloads: Digest) -> Rules:
+    """Rules that accept one device of a technology, whatever its level, with some workloads."""
+    return outline(kind, minimum_level=Level.NONE, workloads=workloads, at=NOON)
 
 
 def challenge(policy_id: PolicyId, keys: NodeKeys = KEYS) -> Challenge:

@@ -13,7 +13,7 @@ from enclave.broker.service import Broker
 from enclave.envelope import ReaderKey
 from enclave.evidence.binding import Lockdown
 from enclave.evidence.kinds import Kind
-from enclave.evidence.policy import DeviceRule, Policy
+from enclave.evidence.policy import Policy
 from enclave.judging import Assigned
 from enclave.keystore import Binding, Entry
 from enclave.node.node import Node
@@ -27,6 +27,7 @@ from registry.models import Models
 from registry.policies import Policies, burn_domain
 from registry.signing import Account
 from registry.store import Store
+from tests.fakes.evidence import development_rules
 from tests.fakes.jobs import ATTESTER, Job
 
 SALT = b"s" * 32
@@ -168,18 +169,16 @@ def _policy(
     return Policy(
         name="development",
         enforced=enforced,
+        burnt=(),
         burn_domain_name="fleet",
         readers=(reader.public,),
         verifier_urls=(),
         broker_url="http://127.0.0.1",
         enrollers=(),
         extra_roots=(),
-        allow_test_root=True,
         clock="host",
         lockdown=Lockdown(0),
-        devices=(DeviceRule(kind=Kind.SOFTWARE, minimum_level=Level.NONE, required=True),),
-        workloads=(digest("workload", "software", Digest.parse(ATTESTER[1])),),
-        registers=(),
+        rules=development_rules(Kind.SOFTWARE, digest("workload", "software", Digest.parse(ATTESTER[1]))),
     )
 
 

@@ -74,7 +74,7 @@ def test_the_id_depends_on_chain_controller_and_every_rule() -> None:
         ('name = "bearings"', 'name = "bearings"\nnamed = 1'),
         ('name = "bearings"', ""),
         ('name = "bearings"', "name = 1"),
-        ("appraisal = 1", "appraisal = 2"),
+        ("appraisal = 2", "appraisal = 1"),
         ("threshold = 1", "threshold = 1.0"),
         ("threshold = 1", "threshold = true"),
         ("threshold = 1", "threshold = 0"),
@@ -101,8 +101,8 @@ def test_the_id_depends_on_chain_controller_and_every_rule() -> None:
         ('kind = "software"', 'kind = "abacus"'),
         ('kind = "software"', 'kind = "software"\ncolour = "red"'),
         (
-            "required = true\n",
-            'required = true\n[[devices]]\nkind = "software"\nminimum_level = "none"\nrequired = false\n',
+            "most = 1\n",
+            'most = 1\n[[devices]]\nkind = "software"\nminimum_level = "none"\nleast = 0\nmost = 1\n',
         ),
         ("[[devices]]", "[devices]"),
         ("[enforced]", "[forced]"),
@@ -145,9 +145,8 @@ def test_a_document_that_differs_from_the_chain_is_refused() -> None:
 
 
 def test_no_workload_listed_means_none() -> None:
-    case = Case.software(TEXT.replace(str(POLICY.workloads[0]), str(ZERO_DIGEST)))
-    assert not replace(POLICY, workloads=()).workloads
-    for policy in (case.policy, replace(case.policy, workloads=())):
+    case = Case.software(TEXT.replace(str(POLICY.rules.workloads[0]), str(ZERO_DIGEST)))
+    for policy in (case.policy, replace(case.policy, rules=replace(case.policy.rules, workloads=()))):
         with pytest.raises(Refused) as caught:
             case.but(policy=policy).judge()
         assert caught.value.reasons == (Reason.WORKLOAD.name,)

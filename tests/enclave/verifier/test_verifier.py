@@ -124,7 +124,9 @@ def test_a_policy_that_was_never_published_is_not_judged_by(desk: Desk) -> None:
 
 
 def test_a_document_under_another_policy_s_name_is_not_judged_by(desk: Desk) -> None:
-    changed = replace(desk.policy, workloads=(Digest(secrets.token_bytes(32)),))
+    changed = replace(
+        desk.policy, rules=replace(desk.policy.rules, workloads=(Digest(secrets.token_bytes(32)),))
+    )
     assigned = Assigned(policy=changed, controller=desk.owner.address, salt=SALT)
     verifier = Verifier(desk.chain, desk.verifiers[0], {desk.policy_id: assigned}, desk.store)
     refuses(desk, verifier, "not that policy's")
