@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from enclave.evidence.ascend.verify import TECHNOLOGY as ASCEND
 from enclave.evidence.kinds import Kind
 from enclave.evidence.software.verify import TECHNOLOGY as SOFTWARE
 from enclave.evidence.spdm.verify import TECHNOLOGY as SPDM
@@ -16,6 +17,7 @@ TECHNOLOGIES: Mapping[Kind, Technology] = MappingProxyType(
         for technology in (
             SOFTWARE,
             TPM,
+            ASCEND,
             SPDM,
         )
     }

@@ -36,6 +36,24 @@ def selection(numbers: Sequence[int], bank: int = 0x000B) -> bytes:
     return (1).to_bytes(4, "big") + bank.to_bytes(2, "big") + b"\x03" + bitmap
 
 
+def ima_entry(
+    path: str,
+    digest: bytes,
+    *,
+    template: str = "ima-ng",
+    algorithm: str = "sha256",
+    further: Sequence[bytes] = (),
+    violation: bool = False,
+) -> tuple[bytes, bytes]:
+    """An entry of the kernel's binary measurement list, and what extends PCR 10 of the SHA-256 bank."""
+    fields = (algorithm.encode() + b":\0" + digest, path.encode() + b"\0", *further)
+    body = b"".join(len(part).to_bytes(4, "little") + part for part in fields)
+    legacy = bytes(20) if violation else hashlib.sha1(body).digest()
+    head = (10).to_bytes(4, "little") + legacy + len(template).to_bytes(4, "little") + template.encode()
+    extended = b"\xff" * 32 if violation else hashlib.sha256(body).digest()
+    return head + len(body).to_bytes(4, "little") + body, extended
+
+
 @dataclass(kw_only=True)
 class FakeTpm:
     """A TPM whose PCRs, attestation key and endorsement are what a test says."""
@@ -80,6 +98,12 @@ class FakeTpm:
 
     def extend(self, number: int, digest: bytes) -> None:
         self.pcrs[number] = hashlib.sha256(self.pcrs[number] + digest).digest()
+
+    def measure(self, *entries: tuple[bytes, bytes]) -> None:
+        """What a kernel with an IMA policy does: list each entry and extend PCR 10."""
+        for entry, extended in entries:
+            self.ima_log += entry
+            self.extend(10, extended)
 
     def endorsement(self, at: datetime, *, usage: x509.ObjectIdentifier = EK_USAGE) -> tuple[bytes, ...]:
         """The EK's certificate and the root above it."""

@@ -27,7 +27,7 @@ REQUIRED = (
 )
 _RESETTABLE = frozenset({16, 23})
 _SHA1 = 0x0004
-_FORMS = (b"\x82", b"\x85", b"\x87")
+_FORMS = {b"\x82": 0x40, b"\x85": 0x80, b"\x87": 0x40}
 _UNCOVERED = "tpm: without PCRs 0 to 14 of the SHA-256 bank: it vouches for no workload, and no policy for a guest takes it"
 
 
@@ -156,7 +156,10 @@ def show(body: bytes) -> Claims:
 
 def recognise(raw: bytes) -> bool:
     """Whether these bytes begin as the evidence of a TPM does: with a TPMS_ATTEST, bare or as the first part of a body."""
-    return raw.startswith(MAGIC) or (raw[:1] in _FORMS and MAGIC in raw[1:20])
+    within = _FORMS.get(raw[:1])  # an array, whose first part is bytes or a list of quotes
+    if within is None or len(raw) < 20:
+        return raw.startswith(MAGIC)
+    return raw[1] & 0xE0 == within and MAGIC in raw[2:20]
 
 
 def endorse(body: bytes, pieces: Sequence[bytes]) -> bytes:
