@@ -21,3 +21,11 @@ ENDORSEMENT_KEY_ROOTS: Mapping[str, str] = MappingProxyType(
 )
 SPDM_ROOTS: Mapping[str, str] = MappingProxyType({})
 """Empty: no vendor of accelerators with a generic SPDM responder published a root that we could check."""
+SNP_ROOTS: Mapping[str, str] = MappingProxyType(
+    {
+        "9f056bee44377e29308cb5ffa895bdfb62d18881fa6bed8d6f075b0204089cb9": "AMD ARK-Milan",
+        "429a69c9422aa258ee4d8db5fcda9c6470ef15f8cd5a9cebd6cbc7d90b863831": "AMD ARK-Genoa",
+        "4f125410563a2ab9a50356f9243f6fe0b6f73de98603f53f90339c70e9d7ad08": "AMD ARK-Turin",
+    }
+)
+"""AMD's root keys, one for each line of processors: https://kdsintf.amd.com/vcek/v1/{line}/cert_chain."""

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from enclave.evidence.ascend.verify import TECHNOLOGY as ASCEND
 from enclave.evidence.kinds import Kind
+from enclave.evidence.snp.verify import TECHNOLOGY as SNP
 from enclave.evidence.software.verify import TECHNOLOGY as SOFTWARE
 from enclave.evidence.spdm.verify import TECHNOLOGY as SPDM
 from enclave.evidence.technology import Technology
@@ -19,6 +20,7 @@ TECHNOLOGIES: Mapping[Kind, Technology] = MappingProxyType(
             TPM,
             ASCEND,
             SPDM,
+            SNP,
         )
     }
 )
