@@ -54,6 +54,42 @@ def ima_entry(
     return head + len(body).to_bytes(4, "little") + body, extended
 
 
+BANKS = {0x0004: "sha1", 0x000B: "sha256", 0x000C: "sha384", 0x000D: "sha512"}
+
+
+def event_log(*events: tuple[int, int, bytes, bytes], banks: Sequence[int] = (0x000B,)) -> bytes:
+    """A TCG log of events (PCR, kind, what was measured, body); of an EV_NO_ACTION nothing was."""
+    sizes = b"".join(
+        b.to_bytes(2, "little") + hashlib.new(BANKS[b]).digest_size.to_bytes(2, "little") for b in banks
+    )
+    header = (
+        b"Spec ID Event03\0"
+        + bytes.fromhex("0000000000020002")
+        + len(banks).to_bytes(4, "little")
+        + sizes
+        + b"\0"
+    )
+    log = bytes(4) + (3).to_bytes(4, "little") + bytes(20) + len(header).to_bytes(4, "little") + header
+    for pcr, kind, measured, body in events:
+        log += b"".join(number.to_bytes(4, "little") for number in (pcr, kind, len(banks)))
+        for bank in banks:
+            digest = hashlib.new(BANKS[bank], measured).digest()
+            log += bank.to_bytes(2, "little") + (bytes(len(digest)) if kind == 3 else digest)
+        log += len(body).to_bytes(4, "little") + body
+    return log
+
+
+def pcr_file(numbers: Sequence[int], values: Sequence[bytes], bank: int = 0x000B) -> bytes:
+    """What tpm2_quote -o writes."""
+    one = bank.to_bytes(2, "little") + b"\x03" + sum(1 << n for n in numbers).to_bytes(4, "little") + b"\0"
+    eights = [values[at : at + 8] for at in range(0, len(values), 8)]
+    file = (1).to_bytes(4, "little") + one + bytes(15 * 8) + len(eights).to_bytes(4, "little")
+    for eight in eights:
+        entries = b"".join(len(v).to_bytes(2, "little") + v.ljust(64, b"\0") for v in eight)
+        file += len(eight).to_bytes(4, "little") + entries.ljust(8 * 66, b"\0")
+    return file
+
+
 @dataclass(kw_only=True)
 class FakeTpm:
     """A TPM whose PCRs, attestation key and endorsement are what a test says."""
@@ -66,6 +102,7 @@ class FakeTpm:
     chain: tuple[bytes, ...] = ()
     event_log: bytes = b""
     ima_log: bytes = b""
+    others: dict[int, dict[int, bytes]] = field(default_factory=dict)
 
     def public(self) -> bytes:
         """TPMT_PUBLIC of the attestation key."""
@@ -80,6 +117,24 @@ class FakeTpm:
         clock = bytes.fromhex("0000000000001000" + "00000001" + "00000000" + "01" + "2019102300163636")
         head = bytes.fromhex("ff5443478018") + sized(b"\0\x0b" + bytes(32)) + sized(nonce)
         return head + clock + selection(self.quoted, self.bank) + sized(hashlib.sha256(values).digest())
+
+    def quote(self, nonce: bytes, bank: int) -> list[object]:
+        """A quote of one bank, as bodies of several quotes hold it."""
+        held = self.pcrs if bank == 0x000B else self.others[bank]
+        values = [held[n] for n in self.quoted]
+        told = hashlib.sha256(b"".join(values)).digest()
+        attest = (
+            self.attest(nonce)[: -len(selection(self.quoted)) - 34]
+            + selection(self.quoted, bank)
+            + sized(told)
+        )
+        return [attest, self.sign(attest), values]
+
+    def several(self, nonce: bytes, *banks: int) -> bytes:
+        """Evidence of several quotes, one for each bank."""
+        quotes = [self.quote(nonce, bank) for bank in banks]
+        body = [quotes, self.public(), list(self.chain), self.event_log, self.ima_log]
+        return cbor2.dumps(body, canonical=True)
 
     def sign(self, message: bytes) -> bytes:
         """TPMT_SIGNATURE by the attestation key."""
