@@ -75,10 +75,10 @@ def load(der: bytes) -> x509.Certificate:
         raise MalformedEvidence(f"longer than {_LONGEST} bytes", where="certificate")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of serial numbers below one, refused here, and of long names
+            warnings.simplefilter("ignore")  # of serial numbers below one and of long names
             certificate = x509.load_der_x509_certificate(der)
-            if certificate.serial_number < 1:
-                raise ValueError("serial number below one")
+            if certificate.serial_number < 0:  # AMD gives every endorsement key number zero
+                raise ValueError("serial number below zero")
             certificate.public_key()
             _ = list(certificate.extensions), certificate.issuer, certificate.subject
             _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
