@@ -29,3 +29,9 @@ SNP_ROOTS: Mapping[str, str] = MappingProxyType(
     }
 )
 """AMD's root keys, one for each line of processors: https://kdsintf.amd.com/vcek/v1/{line}/cert_chain."""
+INTEL_ROOTS: Mapping[str, str] = MappingProxyType(
+    {
+        "a0af031289f5d5d4132f9186068a7fc13628633ba235777472e29b6b6c67a49e": "Intel SGX Root CA",
+    }
+)
+"""Of PCK certificates and collateral: https://certificates.trustedservices.intel.com/IntelSGXRootCA.der."""

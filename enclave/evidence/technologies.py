@@ -6,9 +6,11 @@ from types import MappingProxyType
 
 from enclave.evidence.ascend.verify import TECHNOLOGY as ASCEND
 from enclave.evidence.kinds import Kind
+from enclave.evidence.sgx.verify import TECHNOLOGY as SGX
 from enclave.evidence.snp.verify import TECHNOLOGY as SNP
 from enclave.evidence.software.verify import TECHNOLOGY as SOFTWARE
 from enclave.evidence.spdm.verify import TECHNOLOGY as SPDM
+from enclave.evidence.tdx.verify import TECHNOLOGY as TDX
 from enclave.evidence.technology import Technology
 from enclave.evidence.tpm.verify import TECHNOLOGY as TPM
 
@@ -21,6 +23,8 @@ TECHNOLOGIES: Mapping[Kind, Technology] = MappingProxyType(
             ASCEND,
             SPDM,
             SNP,
+            SGX,
+            TDX,
         )
     }
 )
