@@ -42,7 +42,7 @@ class Sign1:
             algorithm = header[1]
         except Exception as error:  # cbor2 and unpacking raise many kinds on hostile input
             raise MalformedEvidence("not a COSE_Sign1", where=where) from error
-        if {type(protected), type(payload), type(signature)} != {bytes} or type(unprotected) is not dict:
+        if {type(protected), type(payload), type(signature)} != {bytes} or not isinstance(unprotected, Mapping):
             raise MalformedEvidence("a COSE_Sign1 with a part of the wrong type", where=where)
         if algorithm not in _ALGORITHMS or len(signature) != 2 * _ALGORITHMS[algorithm][2]:
             raise MalformedEvidence(
