@@ -14,7 +14,7 @@ from enclave.errors import MalformedEvidence, Refused
 from enclave.evidence.tpm.ima import ImaLog
 from enclave.evidence.tpm.log import EventLog
 from tests.fakes.evidence import Case
-from tests.fakes.tpm import FakeTpm
+from tests.fakes.tpm import FakeTpm, ima_entry
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "evidence" / "logs.json").read_text("utf-8"))
 EVENTS = bytes.fromhex(VECTORS["event_log"]["raw"])
@@ -70,6 +70,43 @@ def test_other_event_logs_are_malformed(raw: bytes) -> None:
 def test_other_ima_lists_are_malformed(raw: bytes) -> None:
     with pytest.raises(MalformedEvidence):
         ImaLog.parse(raw)
+
+
+@pytest.mark.parametrize(
+    ("template", "algorithm", "further"),
+    [
+        ("ima-ng", "sha256", ()),
+        ("ima-ngv2", "ima:sha256", ()),
+        ("ima-sig", "sha512", (b"\x03\x02" + bytes(70),)),
+        ("ima-sigv2", "verity:sha256", (b"",)),
+        ("ima-buf", "sha256", (b"keyring",)),
+        ("ima-modsig", "sha256", (b"", b"sha256:\0" + bytes(32), b"signature")),
+    ],
+)
+def test_each_template_of_the_kernel_is_read(
+    template: str, algorithm: str, further: tuple[bytes, ...]
+) -> None:
+    raw, extended = ima_entry("/a b", b"\x07" * 32, template=template, algorithm=algorithm, further=further)
+    (entry,) = ImaLog.parse(raw).entries
+    assert (entry.path, entry.algorithm, entry.digest, entry.extended) == (
+        "/a b",
+        algorithm,
+        b"\x07" * 32,
+        extended,
+    )
+    for wrong in ((*further, b""), further[:-1] if further else None):
+        if wrong is not None:
+            with pytest.raises(MalformedEvidence):
+                ImaLog.parse(ima_entry("/a", b"", template=template, further=wrong)[0])
+
+
+def test_the_sha_1_beside_an_entry_is_its_template_s_or_a_violation_s() -> None:
+    raw, _ = ima_entry("/a", b"\x07" * 32)
+    violation, extended = ima_entry("/a", bytes(32), violation=True)
+    assert ImaLog.parse(violation).entries[0].extended == extended == b"\xff" * 32
+    assert ImaLog.parse(violation).entries[0].violation
+    with pytest.raises(MalformedEvidence):
+        ImaLog.parse(raw[:4] + bytes([raw[4] ^ 1]) + raw[5:])
 
 
 def put(tpm: FakeTpm) -> None:
