@@ -2,7 +2,7 @@
 """An SPDM device in software: keys grown from a secret by DICE, certificates for each layer, and a responder.
 
 It keeps its own account of what it signs, apart from the verifier's. `SoftDevice(...).talk(...)` holds a whole
-conversation as another requester would; `faults` change single answers.
+conversation as another requester would; `faults` change single answers; `judged` and `refusal` verify it.
 """
 
 import hashlib
@@ -10,12 +10,21 @@ import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from enclave.errors import NotAuthentic
+from enclave.evidence.enclosed import Enclosed
+from enclave.evidence.facts import Facts
+from enclave.evidence.findings import Finding, Reason
+from enclave.evidence.spdm.transcript import encode
+from enclave.evidence.spdm.verify import verify
+from enclave.evidence.trust import Trust
 from tests.fakes.authorities import Authority, Extension, Key, kept_key, usage
+from tests.fakes.evidence import NOON
 
 SHA384 = bytes.fromhex("0609608648016503040202")
 ASYM = {"P-256": 0x10, "P-384": 0x80, "P-521": 0x100}
@@ -307,3 +316,42 @@ def get_measurements(
     signed = b"" if nonce is None else nonce + bytes([slot])
     context = b"\x02" * 8 if version >= 0x13 else b""
     return bytes([version, 0xE0, int(nonce is not None), operation]) + signed + context
+
+
+NONCE = b"\xaa" * 32
+
+
+def usual(version: int = 0x13) -> list[bytes]:
+    """What a careful requester asks for."""
+    return [
+        get_digests(version),
+        get_certificate(version),
+        challenge(version),
+        get_measurements(version),
+    ]
+
+
+def judged(
+    device: SoftDevice,
+    requests: Sequence[bytes] | None = None,
+    *,
+    version: int = 0x13,
+    pieces: Sequence[bytes] = (),
+    trust: Trust | None = None,
+    change: Callable[[list[bytes]], list[bytes]] = lambda said: said,
+) -> Facts:
+    """The facts of a conversation with a device; the challenger's nonce is `NONCE` unless it says otherwise."""
+    said = change(device.talk(usual(version) if requests is None else requests, version))
+    body = Enclosed(evidence=encode(said), pieces=tuple(pieces)).encode()
+    return verify(body, 1, node=None, trust=trust or device.root.trust, at=NOON)
+
+
+def refusal(device: SoftDevice, requests: Sequence[bytes] | None = None, **how: object) -> list[Finding]:
+    """Why a conversation is not authentic."""
+    with pytest.raises(NotAuthentic) as refused:
+        judged(device, requests, **how)  # type: ignore[arg-type]
+    return list(refused.value.findings)
+
+
+def reasons(findings: Sequence[Finding]) -> list[Reason]:
+    return [finding.reason for finding in findings]

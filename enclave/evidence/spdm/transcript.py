@@ -124,7 +124,7 @@ class _Walk:
 
     def step(self, request: bytes, response: bytes) -> None:
         """Read one exchange behind the first three."""
-        code = request[1] if len(request) > 1 else -1
+        code = request[1] if len(request) > 1 else 0
         if code not in (GET_DIGESTS, GET_CERTIFICATE, CHALLENGE, GET_MEASUREMENTS):
             raise Reader(request, "request").wrong(f"a request with code {code:#04x}")
         if code != GET_MEASUREMENTS:
