@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every field of evidence, or of what endorses it, named as its vendor names it and believed by nobody."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -16,6 +17,9 @@ from enclave.evidence.detect import detect, devices_of, is_bundle
 from enclave.evidence.endorsements import Endorsements, PublicKey
 from enclave.evidence.facts import Claim, Claims
 from enclave.evidence.technologies import TECHNOLOGIES
+from enclave.evidence.tpm.ima import ImaLog
+from enclave.evidence.tpm.log import EventLog
+from enclave.evidence.tpm.structures import HASH_NAMES
 
 
 def shown(raw: bytes, *, family: str = "") -> Claims:
@@ -68,12 +72,18 @@ def _certificate(piece: x509.Certificate) -> Claim:
     return {
         "subject": piece.subject.rfc4514_string(),
         "issuer": piece.issuer.rfc4514_string(),
-        "serial_number": f"{piece.serial_number:x}",
+        "serial_number": _serial(piece),
         "not_before": piece.not_valid_before_utc.isoformat(),
         "not_after": piece.not_valid_after_utc.isoformat(),
         "key_sha256": key_digest(piece),
         "extensions": [extension.oid.dotted_string for extension in piece.extensions],
     }
+
+
+def _serial(piece: x509.Certificate) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of zero, which AMD gives every endorsement key
+        return f"{piece.serial_number:x}"
 
 
 def _crl(piece: x509.CertificateRevocationList) -> Claim:
@@ -123,6 +133,27 @@ def _custody(piece: Custody) -> Claim:
     }
 
 
+def _event_log(piece: bytes) -> Claim:
+    log = EventLog.parse(piece, area=True)
+    return [
+        {
+            "register": event.pcr,
+            "type": event.name,
+            "digests": {HASH_NAMES.get(bank, hex(bank)): value for bank, value in event.digests.items()},
+            "event": event.body,
+        }
+        for event in log.events
+    ]
+
+
+def _ima_log(piece: bytes) -> Claim:
+    entries = ImaLog.parse(piece).entries
+    return [
+        {"path": e.path, "digest": e.digest, "algorithm": e.algorithm, "violation": e.violation}
+        for e in entries
+    ]
+
+
 _SHOWS: Mapping[str, Callable[..., Claim]] = MappingProxyType(
     {
         "certificates": _certificate,
@@ -130,5 +161,7 @@ _SHOWS: Mapping[str, Callable[..., Claim]] = MappingProxyType(
         "keys": _key,
         "collateral": _collateral,
         "custody": _custody,
+        "event_logs": _event_log,
+        "ima_logs": _ima_log,
     }
 )

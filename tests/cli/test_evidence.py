@@ -19,15 +19,22 @@ REFUSED = {
     "nvidia/hopper-invalid-signature": (4, "signature"),
     "sgx/v3-debug-enclave": (5, "debug"),
     "tdx/v4-debug-td": (5, "debug"),
+    "tpm/gcp-cos85-three-banks": (4, "certificate"),  # its key's issuer is not among the samples
     "tdx/v5-90c06f-tcb-below-all-levels": (5, "tcb"),
     "tdx/v5-service-td": (5, "debug"),
 }
+
+
+REMARKS = {"note", "ak_public"}  # words about a sample among its claims
+FLAT = {"tpm/keylime-rsa", "tpm/gcp-cos85-three-banks"}  # whose expectations name fields of the quote only
 
 
 def differences(expected: object, found: object, path: str) -> Iterator[str]:
     """Where what was found lacks something expected, or has another value."""
     if isinstance(expected, dict):
         for name, value in expected.items():
+            if name in REMARKS:
+                continue
             if not isinstance(found, dict) or name not in found:
                 yield f"{path}.{name} is missing"
             else:
@@ -54,7 +61,7 @@ def test_recorded_evidence_gets_its_verdict(sample: Recorded, keyboard: Keyboard
     assert rule in [reason["rule"] for reason in verdict["reasons"]] or not rule
     assert (verdict["level"] == "none") is (verdict["status"] != "vendor")
     assert (verdict["status"] == "test-root") is bool(sample.trusted)
-    if code != 4:
+    if code != 4 and sample.name not in FLAT:
         assert not list(differences(sample.expected.get("claims", {}), verdict["claims"], "claims"))
 
 
@@ -64,7 +71,8 @@ def test_recorded_evidence_can_be_read(sample: Recorded, keyboard: Keyboard) -> 
     assert said.code == 0, said
     assert said.out.startswith("kind"), said.out[:80]
     shown = keyboard.json("evidence", "show", sample.evidence)
-    assert not list(differences(sample.expected.get("claims", {}), shown, "claims"))
+    told = differences(sample.expected.get("claims", {}), shown, "claims")
+    assert not [line for line in told if not line.endswith("is missing")]  # endorsements say the rest
     for piece in sample.pieces:
         assert keyboard("evidence", "show", piece).code == 0, piece.name
 
