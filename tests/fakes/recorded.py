@@ -80,3 +80,12 @@ def recorded(shared: Path) -> Iterator[Recorded]:
             at=expected["verification_time"],
             expected=expected,
         )
+
+
+def hexed(claim: object) -> object:
+    """A claim as `expected.json` writes it: bytes in hex."""
+    if isinstance(claim, bytes):
+        return claim.hex()
+    if isinstance(claim, dict):
+        return {name: hexed(value) for name, value in claim.items()}
+    return [hexed(value) for value in claim] if isinstance(claim, list) else claim
