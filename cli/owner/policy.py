@@ -8,6 +8,7 @@ import typer
 
 from cli.options import BROKER_URL, VERIFIER_URL, AccountName, Chain, DryRun, Json, StoreUrl, group
 from cli.output import reporting, show
+from cli.owner.foresight import from_, what_if
 
 if TYPE_CHECKING:
     from contracts.ids import Half
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 app = group("Which machines may run a model, on what evidence.")
 
 PolicyArgument = Annotated[str, typer.Argument(metavar="POLICY", help="Policy id.")]
+app.command("what-if")(what_if)
+app.command("from")(from_)
 _WAITS = 4  # a lease shorter than this many waits for finality would be spent on waiting
 
 

@@ -143,14 +143,18 @@ class Policy:
         return policy
 
 
+def is_whole(text: str) -> bool:
+    """Whether this TOML is meant as a whole policy, and not as a fragment with rules; raises `MalformedPolicy`."""
+    return not {"enforced", "appraisal"}.isdisjoint(toml(text))
+
+
 def rules_from(text: str) -> Rules:
     """The rules of a policy in TOML, or of a fragment that holds rules and nothing else; raises `MalformedPolicy`.
 
     Of a whole policy, what can isolate a guest is held to the level that the contracts enforce of the root device.
     """
-    document = toml(text)
-    if "enforced" not in document:
-        table = Table(document, "rules")
+    if not is_whole(text):
+        table = Table(toml(text), "rules")
         rules = read_rules(table)
         table.done()
         return rules
