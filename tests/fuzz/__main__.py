@@ -52,7 +52,7 @@ def _run(name: str, seeds: object, seconds: int) -> bool:
     ]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
     (folder / "log").write_text(ended.stdout + ended.stderr, "utf-8")
-    runs, spent = (re.search(r"Done (\d+) runs in (\d+) second", ended.stderr) or [0, "-", "-"])[1:3]
+    runs, spent = (re.findall(r"Done (\d+) runs in (\d+) second", ended.stderr) or [("-", "-")])[-1]
     covered = (re.findall(r"cov: (\d+)", ended.stderr) or ["-"])[-1]
     peak = (re.findall(r"rss: (\d+)Mb", ended.stderr) or ["-"])[-1]
     found = "nothing" if ended.returncode == 0 else f"exit {ended.returncode}, see {folder.relative_to(ROOT)}"
