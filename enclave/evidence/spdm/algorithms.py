@@ -82,7 +82,7 @@ class Algorithms:
         version: int,
         context: str,
     ) -> bool:
-        """Whether a certificate's key signed a transcript in a context, such as `responder-measurements signing`."""
+        """Whether a certificate's key, which must `suit`, signed a transcript in a context of DSP0274, section 15."""
         key, hashed = certificate.public_key(), _HASHES[self.base_hash]
         message = self._to_be_signed(transcript, version, context)
         try:
@@ -90,10 +90,9 @@ class Algorithms:
                 half = len(signature) // 2
                 r, s = (int.from_bytes(part, "big") for part in (signature[:half], signature[half:]))
                 key.verify(utils.encode_dss_signature(r, s), message, ec.ECDSA(hashed))
-            elif isinstance(key, rsa.RSAPublicKey):
-                key.verify(signature, message, self._padding(hashed), hashed)
             else:
-                return False
+                assert isinstance(key, rsa.RSAPublicKey)  # `suit` said so
+                key.verify(signature, message, self._padding(hashed), hashed)
         except InvalidSignature:
             return False
         return True

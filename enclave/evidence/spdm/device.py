@@ -39,11 +39,12 @@ def leaf_faults(leaf: x509.Certificate) -> Iterator[Finding]:
 def identity(words: Sequence[x509.Certificate]) -> bytes:
     """What stays the same of a device, from its certificates, leaf first: its ueid, else SHA-256 of its own key.
 
-    Its own key is that of the certificate marked as hardware identity, else of the lowest not marked mutable.
+    Its own key is that of the certificate marked as hardware identity, else of the lowest not marked mutable. Marks
+    and ueids nearest to the root count, because a device whose firmware fell can sign others below its own key.
     """
     if (entity := _ueid(words)) is not None:
         return entity
-    marked = [certificate for certificate in words if _HARDWARE in _marks(certificate)]
+    marked = [certificate for certificate in reversed(words) if _HARDWARE in _marks(certificate)]
     lasting = [certificate for certificate in words if _MUTABLE not in _marks(certificate)]
     return key_digest((*marked, *lasting, words[-1])[0])
 
@@ -76,7 +77,7 @@ def claims(path: Sequence[x509.Certificate]) -> Claims:
 
 
 def _ueid(words: Sequence[x509.Certificate]) -> bytes | None:
-    return next((found for found in map(ueid, words) if found is not None), None)
+    return next((found for found in map(ueid, reversed(words)) if found is not None), None)
 
 
 def _device_info(certificate: x509.Certificate) -> str | None:

@@ -4,6 +4,7 @@
 from collections.abc import Sequence
 
 import pytest
+from cryptography import x509
 
 from enclave.errors import MalformedEvidence
 from enclave.evidence.certificates import key_digest
@@ -22,6 +23,7 @@ from tests.fakes.spdm import (
     get_digests,
     get_measurements,
     judged,
+    mark,
     reasons,
     refusal,
     tcb_info,
@@ -114,6 +116,23 @@ def test_a_ueid_is_the_identity_and_only_claimed() -> None:
     assert not any(value.hex() in line for line in facts.trace)
 
 
+def test_what_is_nearest_to_the_root_says_who_a_device_is() -> None:
+    """Firmware that fell can sign certificates below its own, and would rather be another device."""
+    value, other = (bytes([first]) + bytes(16) for first in (1, 2))
+    facts = judged(SoftDevice(more=(ueid(value),), leaf={"extensions": (ueid(other),)}))
+    assert facts.identity == value
+    marked = SoftDevice(leaf={"extensions": (mark(hardware=True),)})
+    assert judged(marked).identity == key_digest(marked.authorities()[1].certificate)
+
+
+def test_the_name_of_a_device_is_claimed() -> None:
+    name = x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.412.274.1"), b"\x0c\x07a:b:123")
+    other = x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.412.274.9"), b"\x0c\x07a:b:123")
+    for names, found in (([other, name], "a:b:123"), ([other], None)):
+        extension = (x509.SubjectAlternativeName(names), False)
+        assert judged(SoftDevice(leaf={"extensions": (extension,)})).claims.get("device_info") == found
+
+
 def test_what_a_root_says_of_itself_is_nobody_s_word() -> None:
     """Only the root's key is pinned, so anybody who relays evidence could write another certificate for it."""
     forged = Authority.root(
@@ -204,10 +223,23 @@ def test_show_believes_nothing() -> None:
     dice: Claim = shown["dice"]
     assert isinstance(dice, list)
     assert len(dice) == 2
+    counted = SoftDevice().talk([get_certificate(0x13), get_measurements(0x13, 0, None)], 0x13)
+    measured = show(Enclosed(evidence=encode(counted), pieces=()).encode())["measurements"]
+    assert isinstance(measured, list)
+    assert measured[0]["total"] == 4  # type: ignore[index,call-overload]
     bare = show(Enclosed(evidence=encode(SoftDevice().talk([], 0x13)), pieces=()).encode())
     assert "certs" not in bare
     with pytest.raises(MalformedEvidence):
         show(b"")
+
+
+def test_tables_of_other_algorithms_are_passed_over() -> None:
+    said = SoftDevice().talk(usual(), 0x13)
+    for at in (4, 5):
+        tables = b"\x02\x20\x10\0\x03\x21\x20\0\1\2\3\4"
+        size = (len(said[at]) + len(tables)).to_bytes(2, "little")
+        said[at] = said[at][:2] + b"\x02" + said[at][3:4] + size + said[at][6:] + tables
+    assert show(Enclosed(evidence=encode(said), pieces=()).encode())["base_asym"] == 0x80
 
 
 def test_only_conversations_are_recognised() -> None:
