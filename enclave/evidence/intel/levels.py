@@ -15,12 +15,17 @@ _LARGEST = 1 << 32
 
 
 class Status(Enum):
-    """How good Intel says a TCB is, and where that stands among the others: 6 is best, 0 revoked."""
+    """How good Intel says a TCB is, and where that stands among the others: 8 is best, 0 revoked.
 
-    UP_TO_DATE = ("UpToDate", 6)
-    SW_HARDENING = ("SWHardeningNeeded", 5)
-    CONFIGURATION = ("ConfigurationNeeded", 4)
-    CONFIGURATION_AND_SW = ("ConfigurationAndSWHardeningNeeded", 3)
+    Relaunch is advised where a TDX module was updated since a domain was launched on one that is out of date.
+    """
+
+    UP_TO_DATE = ("UpToDate", 8)
+    SW_HARDENING = ("SWHardeningNeeded", 7)
+    CONFIGURATION = ("ConfigurationNeeded", 6)
+    CONFIGURATION_AND_SW = ("ConfigurationAndSWHardeningNeeded", 5)
+    RELAUNCH = ("TDRelaunchAdvised", 4)
+    RELAUNCH_CONFIGURATION = ("TDRelaunchAdvisedConfigurationNeeded", 3)
     OUT_OF_DATE = ("OutOfDate", 2)
     OUT_OF_DATE_CONFIGURATION = ("OutOfDateConfigurationNeeded", 1)
     REVOKED = ("Revoked", 0)
@@ -38,13 +43,34 @@ class Status(Enum):
             Status.OUT_OF_DATE_CONFIGURATION,
         )
 
+    @property
+    def out_of_date(self) -> bool:
+        """Whether flaws are known that an update removes."""
+        return self in (Status.OUT_OF_DATE, Status.OUT_OF_DATE_CONFIGURATION)
+
     def together(self, part: "Status") -> "Status":
         """The status of a platform with this one, one part of which (TDX module, quoting enclave) has another."""
         if Status.REVOKED in (self, part):
             return Status.REVOKED
-        if part is Status.OUT_OF_DATE and self.standing > Status.OUT_OF_DATE.standing:
+        if part.out_of_date and not self.out_of_date:
             return Status.OUT_OF_DATE_CONFIGURATION if self.configuration else Status.OUT_OF_DATE
-        return self if self.standing <= part.standing or part is Status.OUT_OF_DATE else part
+        return self if part.out_of_date or self.standing <= part.standing else part
+
+    def since(self, current: "Status") -> "Status":
+        """The status of a domain launched on a TCB with this one, where `current` is that of today's TDX module."""
+        if Status.REVOKED in (self, current):
+            return Status.REVOKED
+        if not self.out_of_date or current.out_of_date:
+            return self
+        needed = self.configuration or current.configuration
+        return Status.RELAUNCH_CONFIGURATION if needed else Status.RELAUNCH
+
+
+_PUBLISHED = {
+    status.label: status
+    for status in Status
+    if status not in (Status.RELAUNCH, Status.RELAUNCH_CONFIGURATION)
+}
 
 
 class Node:
@@ -145,7 +171,7 @@ class Advised:
     def read(cls, node: Node) -> Self:
         """Read the members that every level has."""
         label = node.text("tcbStatus")
-        status = next((status for status in Status if status.label == label), None)
+        status = _PUBLISHED.get(label)
         if status is None:
             raise MalformedEvidence(f"unknown TCB status {label[:40]!r}", where="collateral")
         return cls(status=status, date=node.instant("tcbDate"), advisories=tuple(node.texts("advisoryIDs")))

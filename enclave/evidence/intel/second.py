@@ -29,7 +29,9 @@ REFUSALS: Mapping[str, Reason] = {
     "Reserved bits in TD attributes are set": Reason.DEBUG,
     "No matching TCB level found": Reason.TCB,
     "TCB status is invalid: Revoked": Reason.TCB,
-    "is below minimum required from TDX module TCB levels": Reason.TCB,
+    "is below minimum required": Reason.TCB,
+    "No TDX module identity with id": Reason.TCB,
+    "Failed to evaluate the current TDX TCB": Reason.TCB,
 }
 """What the other implementation refuses as a matter of policy, and the reason that we must have found for it too."""
 _NAMES = {f"rtmr{number}": f"rt_mr{number}" for number in range(4)}

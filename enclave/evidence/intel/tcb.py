@@ -13,7 +13,6 @@ from enclave.evidence.intel.levels import Advised, Status, reached
 from enclave.evidence.intel.pck import Pck
 
 _UPDATE = "update microcode, firmware and TDX module of the platform, or fetch newer collateral"
-_SETTLED = frozenset({Status.OUT_OF_DATE, Status.OUT_OF_DATE_CONFIGURATION, Status.REVOKED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +31,17 @@ class Module:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tcb:
-    """The state of a platform: None where Intel's table does not know it, or any part of it."""
+    """The state of a platform, of which a part is None where Intel's table does not know it.
+
+    `current` is the state by the TDX module of today, where a report says that it was updated since the launch.
+    """
 
     platform: Advised | None
     module: Advised | None
     enclave: Advised | None
     tdx: bool
     evaluation: int
-    relaunch: bool = False
+    current: "Tcb | None" = None
 
     @property
     def parts(self) -> tuple[Advised | None, ...]:
@@ -59,7 +61,9 @@ class Tcb:
         status = self.known[0].status
         for part in self.known[1:]:
             status = status.together(part.status)
-        return status
+        if self.current is None:
+            return status
+        return None if self.current.status is None else status.since(self.current.status)
 
     @property
     def label(self) -> str:
@@ -88,7 +92,7 @@ class Tcb:
             yield Finding(reason=Reason.TCB, expected=expected, found=self.label, hint=_UPDATE)
 
     def claims(self) -> Claims:
-        """Status, advisories and dates; `tcb_standing` is 6 for UpToDate down to 0 for Revoked or unknown."""
+        """Status, advisories and dates; `tcb_standing` is 8 for UpToDate down to 0 for Revoked or unknown."""
         return {
             "tcb": {
                 "result": "accept" if self.acceptable else "reject",
@@ -99,7 +103,6 @@ class Tcb:
             "tcb_standing": 0 if self.status is None else self.status.standing,
             "tcb_date": None if self.date is None else f"{self.date:%Y-%m-%dT%H:%M:%SZ}",
             "tcb_evaluation_data_number": self.evaluation,
-            "td_relaunch_advised": self.relaunch,
         }
 
 
@@ -125,13 +128,12 @@ def assess(
         tdx=module is not None,
         evaluation=min(tcb_info.evaluation, qe_identity.evaluation),
     )
-    if module is None or now_svn is None or found.status not in _SETTLED or now_svn == module.svn:
+    if now_svn is None:
         return found
-    later = Module(svn=now_svn, signer=module.signer, attributes=module.attributes)
-    after = replace(
-        found, platform=_platform(pck, now_svn, tcb_info), module=_module(later, tcb_info, check=False)
+    today = replace(
+        found, platform=_platform(pck, now_svn, tcb_info), module=_module_level(now_svn, tcb_info)
     )
-    return replace(found, relaunch=after.status is not None and after.status not in _SETTLED)
+    return replace(found, current=today)
 
 
 def _is_for(pck: Pck, module: Module | None, tcb_info: TcbInfo, qe_identity: QeIdentity) -> None:
@@ -175,18 +177,22 @@ def _covers(have: tuple[int, ...], need: tuple[int, ...]) -> bool:
     return all(mine >= least for mine, least in zip(have, need, strict=True))
 
 
-def _module(module: Module, info: TcbInfo, *, check: bool = True) -> Advised | None:
-    """The level of the TDX module; major version 0 has none of its own and takes the platform's."""
+def _module(module: Module, info: TcbInfo) -> Advised | None:
+    """The level of the TDX module, which must be Intel's."""
     found = _identity(module.major, info)
-    if found is None:
-        return None
-    if check and (found.signer != module.signer or not found.attributes.fits(module.attributes)):
+    if found and (found.signer != module.signer or not found.attributes.fits(module.attributes)):
         raise fault(
             Reason.TCB, f"the TDX module {found.id} that Intel signed", "another signer or attributes"
         )
-    if module.major == 0:
+    return _module_level(module.svn, info)
+
+
+def _module_level(svn: bytes, info: TcbInfo) -> Advised | None:
+    """The level of a TDX module; major version 0 has none of its own and takes the platform's."""
+    found = _identity(svn[1], info)
+    if found is not None and svn[1] == 0:
         return Advised(status=Status.UP_TO_DATE, date=info.issued, advisories=())
-    return reached(found.levels, module.svn[0])
+    return reached(found.levels, svn[0]) if found else None
 
 
 def _identity(major: int, info: TcbInfo) -> ModuleIdentity | None:
