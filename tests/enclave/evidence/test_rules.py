@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every rule about one device alone: facts that pass, one of them changed, one reason with what would make it pass."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from contracts.ids import Digest
+from contracts.records import Level
+from enclave.evidence.appraise import refused_from
+from enclave.evidence.cose import Sign1
+from enclave.evidence.custody import Custody
+from enclave.evidence.facts import Facts, RootStatus
+from enclave.evidence.findings import Reason
+from enclave.evidence.kinds import Kind
+from enclave.evidence.rules import AgeRule, DeviceRule, FloorRule, ReferenceRule, RegisterRule, Rules
+from tests.fakes.evidence import NOON
+
+DAY = timedelta(days=1)
+WORKLOAD, ENDORSER, KEY = Digest(b"\x0a" * 32), b"\x04" + b"\x0b" * 64, b"\x0c" * 32
+CUSTODY = Custody(
+    endorser=ENDORSER,
+    platform=Digest(b"\x0d" * 32),
+    place=7,
+    not_before=NOON - DAY,
+    not_after=NOON + 9 * DAY,
+    signed=Sign1(protected=b"", algorithm=-7, unprotected={}, payload=b"", signature=b""),
+)
+FACTS = Facts(
+    kind=Kind.TDX,
+    index=0,
+    bound=bytes(64),
+    identity=b"\x99" * 16,
+    workload=WORKLOAD,
+    status=RootStatus.VENDOR,
+    root="vendor",
+    registers={"mr_td": b"\x01" * 48, "rtmr0": b"\x02" * 48},
+    not_before=NOON - 30 * DAY,
+    not_after=NOON + 30 * DAY,
+    missed=(),
+    trace=(),
+    claims={
+        "tcb": {"status": "UpToDate", "svn": [3, 4]},
+        "debug": False,
+        "xfam": b"\xe7",
+        "ppid": b"\x99" * 16,
+        "serial": ("99" * 16),
+        "nothing": None,
+    },
+    inputs={"collateral": NOON - 5 * DAY},
+    certificates=(b"\x01" * 32, KEY),
+    clock="host",
+    custody=CUSTODY,
+)
+RULES = Rules(
+    devices=(DeviceRule(kind=Kind.TDX, minimum_level=Level.ISOLATED_CUSTODY, least=1, most=1),),
+    workloads=(WORKLOAD,),
+    registers=(RegisterRule(kind=Kind.TDX, name="mr_td", allow=(b"\x01" * 48, b"\x03" * 48)),),
+    references=(
+        ReferenceRule(kind=Kind.TDX, claim="tcb.status", allow=("UpToDate", "SWHardeningNeeded")),
+        ReferenceRule(kind=Kind.TDX, claim="debug", allow=(False,)),
+        ReferenceRule(kind=Kind.TDX, claim="xfam", allow=(b"\xe7",)),
+        ReferenceRule(kind=Kind.TDX, claim="tcb.svn.0", allow=(3,)),
+    ),
+    floors=(FloorRule(kind=Kind.TDX, claim="tcb.svn.1", at_least=4, since=NOON - DAY, grace=0),),
+    ages=(AgeRule(kind=Kind.TDX, input="collateral", at_most=30 * 86_400, required=True),),
+    revoked=(b"\x02" * 32,),
+    endorsers=(ENDORSER,),
+    places=(7, 8),
+    allow_test_root=False,
+)
+OTHER = (RegisterRule(kind=Kind.TPM, name="pcr0", allow=()),)
+
+
+def unmet(facts: Facts = FACTS, rules: Rules = RULES, later: timedelta = timedelta()) -> list[str]:
+    findings = list(rules.unmet(facts, NOON + later))
+    assert all(finding.expected and finding.found and finding.hint for finding in findings)
+    assert not any("99" * 16 in str(finding) for finding in findings)  # which machine it is stays unsaid
+    return [finding.reason.name for finding in findings]
+
+
+def test_these_facts_meet_these_rules() -> None:
+    assert unmet() == []
+    assert (FACTS.level, FACTS.place) == (Level.ISOLATED_CUSTODY, 7)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"registers": {"mr_td": b"\x04" * 48}}, Reason.PCR),
+        ({"registers": {}}, Reason.PCR),
+        ({"registers": {"mr_td": b"\x01" * 32}}, Reason.PCR),
+        ({"workload": Digest(b"\x01" * 32)}, Reason.WORKLOAD),
+        ({"certificates": (b"\x01" * 32, b"\x02" * 32)}, Reason.REVOKED),
+        ({"inputs": {}}, Reason.AGE),
+        ({"inputs": {"collateral": NOON - 30 * DAY}}, Reason.AGE),
+        ({"inputs": {"collateral": NOON + DAY}}, Reason.AGE),
+        ({"custody": None}, Reason.LEVEL),
+        ({"custody": replace(CUSTODY, endorser=KEY)}, Reason.CUSTODY),
+        ({"custody": replace(CUSTODY, place=9)}, Reason.CUSTODY),
+        ({"custody": replace(CUSTODY, not_after=NOON)}, Reason.CUSTODY),
+        ({"custody": replace(CUSTODY, not_before=NOON + DAY)}, Reason.CUSTODY),
+        ({"status": RootStatus.NONE}, Reason.LEVEL),
+        ({"not_after": NOON}, Reason.STALE),
+        ({"not_before": NOON + DAY}, Reason.FUTURE),
+    ],
+)
+def test_each_fact_alone_refuses(change: dict[str, object], reason: Reason) -> None:
+    assert unmet(replace(FACTS, **change)) == [reason.name]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        ("tcb.status", "OutOfDate", Reason.REFERENCE),
+        ("tcb.status", None, Reason.REFERENCE),
+        ("debug", True, Reason.REFERENCE),
+        ("debug", 0, Reason.REFERENCE),
+        ("debug", "False", Reason.REFERENCE),
+        ("xfam", "e7", Reason.REFERENCE),
+        ("xfam", b"\xe7\x00", Reason.REFERENCE),
+        ("tcb.svn.0", 4, Reason.REFERENCE),
+        ("tcb.svn.0", True, Reason.REFERENCE),
+        ("tcb.svn.1", 3, Reason.MINIMUM),
+        ("tcb.svn.1", "4", Reason.MINIMUM),
+        ("tcb.svn.1", True, Reason.MINIMUM),
+        ("tcb.svn.1", None, Reason.MINIMUM),
+    ],
+)
+def test_each_claim_alone_refuses(path: str, value: object, reason: Reason) -> None:
+    claims = {**FACTS.claims, "tcb": {"status": "UpToDate", "svn": [3, 4]}}
+    match path.split("."):
+        case ["tcb", "svn", place]:
+            claims["tcb"]["svn"][int(place)] = value  # type: ignore[index,call-overload]
+        case ["tcb", name]:
+            claims["tcb"][name] = value  # type: ignore[index,call-overload]
+        case _:
+            claims[path] = value  # type: ignore[assignment]
+    assert unmet(replace(FACTS, claims=claims)) == [reason.name]
+
+
+@pytest.mark.parametrize("claim", ["ppid", "serial"])
+def test_which_machine_it_is_stays_unsaid(claim: str) -> None:
+    rule = ReferenceRule(kind=Kind.TDX, claim=claim, allow=(b"\x01",))
+    assert unmet(rules=replace(RULES, references=(rule,))) == [Reason.REFERENCE.name]
+
+
+def test_a_test_root_counts_where_it_is_allowed() -> None:
+    shown = replace(FACTS, status=RootStatus.TEST_ROOT)
+    lowest = replace(RULES, devices=(replace(RULES.devices[0], minimum_level=Level.NONE),))
+    assert set(unmet(shown)) == {Reason.ROOT.name, Reason.LEVEL.name}
+    assert unmet(shown, lowest) == [Reason.ROOT.name]
+    assert unmet(shown, replace(lowest, allow_test_root=True)) == []
+
+
+def test_a_kind_that_is_not_named_is_refused_and_held_to_no_other_kind_s_rules() -> None:
+    strange = replace(FACTS, kind=Kind.SNP, custody=None)
+    assert unmet(strange) == [Reason.KIND.name]
+    assert unmet(rules=replace(RULES, registers=(*RULES.registers, *OTHER))) == []
+
+
+def test_a_floor_counts_from_its_date_and_grace_on() -> None:
+    floor = FloorRule(kind=Kind.TDX, claim="tcb.svn.0", at_least=4, since=NOON + DAY, grace=3_600)
+    rules = replace(RULES, floors=(floor,))
+    second = timedelta(seconds=1)
+    assert unmet(rules=rules, later=DAY + timedelta(hours=1) - second) == []
+    assert unmet(rules=rules, later=DAY + timedelta(hours=1)) == [Reason.MINIMUM.name]
+
+
+def test_a_floor_of_zero_accepts_that_nothing_is_stated() -> None:
+    floor = FloorRule(kind=Kind.TDX, claim="fmc", at_least=0, since=NOON, grace=0)
+    assert unmet(rules=replace(RULES, floors=(floor,))) == []
+    assert unmet(rules=replace(RULES, floors=(replace(floor, at_least=1),))) == [Reason.MINIMUM.name]
+    assert unmet(rules=replace(RULES, floors=(replace(floor, claim="tcb.status"),))) == [Reason.MINIMUM.name]
+
+
+def test_an_input_that_may_be_missing_is_judged_when_it_is_there() -> None:
+    rules = replace(RULES, ages=(replace(RULES.ages[0], required=False),))
+    assert unmet(replace(FACTS, inputs={}), rules) == []
+    assert unmet(replace(FACTS, inputs={"collateral": NOON - 31 * DAY}), rules) == [Reason.AGE.name]
+
+
+def test_no_date_is_too_far_for_arithmetic() -> None:
+    floor = replace(RULES.floors[0], claim="tcb.svn.0", since=NOON.replace(year=9999), grace=2**32 - 1)
+    ages = (replace(RULES.ages[0], at_most=2**32 - 1),)
+    far = replace(FACTS, inputs={"collateral": NOON.replace(year=9999)})
+    assert unmet(rules=replace(RULES, floors=(floor,))) == []
+    assert list(replace(RULES, ages=ages).moments(far))
+
+
+@pytest.mark.parametrize(
+    ("rules", "days"),
+    [
+        (RULES, 9),
+        (replace(RULES, ages=(replace(RULES.ages[0], at_most=8 * 86_400),)), 3),
+        (replace(RULES, floors=(replace(RULES.floors[0], at_least=5, since=NOON + 2 * DAY),)), 2),
+        (replace(RULES, floors=(replace(RULES.floors[0], since=NOON + 2 * DAY),)), 9),
+    ],
+    ids=["custody", "age", "floor", "floor that is met"],
+)
+def test_refusal_begins_at_the_first_moment_that_changes_an_answer(rules: Rules, days: int) -> None:
+    moment = refused_from([FACTS], rules, NOON)
+    assert moment == NOON + days * DAY
+    assert unmet(rules=rules, later=days * DAY - timedelta(seconds=1)) == []
+    assert unmet(rules=rules, later=days * DAY)
+
+
+def test_some_evidence_is_never_refused() -> None:
+    rules = replace(RULES, ages=(), endorsers=(), places=())
+    lasting = replace(FACTS, not_after=None, custody=None)
+    anything = replace(rules, devices=(replace(RULES.devices[0], minimum_level=Level.NONE),))
+    assert refused_from([lasting], anything, NOON) is None
+
+
+def test_an_unlinked_device_is_rooted_at_most() -> None:
+    assert replace(FACTS, index=1).level is Level.ROOTED
+    gpu = replace(FACTS, kind=Kind.NVIDIA_GPU, index=1, custody=None)
+    assert (gpu.level, gpu.unlinked, FACTS.unlinked) == (Level.ROOTED, True, False)
+    assert replace(FACTS, kind=Kind.ASCEND, index=1).level is Level.MEASURED
