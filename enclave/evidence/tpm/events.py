@@ -12,9 +12,18 @@ from uuid import UUID
 from enclave.evidence.facts import Claim, Claims
 from enclave.evidence.tpm.log import Event, EventKind, EventLog
 
-_SECURE_BOOT = "SecureBoot"
+_SECURE_BOOT = "SecureBoot".encode("utf-16-le")
+_GLOBAL_VARIABLE = UUID("8be4df61-93ca-11d2-aa0d-00e098032b8c").bytes_le  # UEFI specification, section 3.3
+_SECURE_BOOT_IS = {
+    value: _GLOBAL_VARIABLE
+    + (10).to_bytes(8, "little")
+    + (1).to_bytes(8, "little")
+    + _SECURE_BOOT
+    + bytes([value])
+    for value in (False, True)
+}
+_HANDED_OVER = bytes(4)  # EV_SEPARATOR
 _COMMAND_LINE = "kernel_cmdline: "
-_MOST_LINES = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +55,20 @@ def variable_of(body: bytes) -> EfiVariable | None:
     return EfiVariable(vendor=UUID(bytes_le=body[:16]), name=name, content=body[32 + 2 * names :])
 
 
-def secure_boot(log: EventLog) -> bool | None:
-    """Whether the firmware checked signatures of what it started; None where the log does not say, or says it twice."""
-    found = [variable.content for variable in variables(log) if variable.name == _SECURE_BOOT]
-    return found[0] == b"\x01" if len(found) == 1 else None
+def secure_boot(log: EventLog, register: int = 7) -> bool | None:
+    """Whether the firmware checked signatures of what it started; None where the log does not say, or says both.
+
+    Known by digests alone, those of the two values that the variable has, among what went into `register` (1 in
+    a CCEL log) before the firmware handed over.
+    """
+    said: set[bool] = set()
+    for event in log.events:
+        if event.pcr != register or event.kind == EventKind.EV_NO_ACTION:
+            continue
+        if event.covers(_HANDED_OVER):
+            break
+        said |= {value for value, measured in _SECURE_BOOT_IS.items() if event.covers(measured)}
+    return said.pop() if len(said) == 1 else None
 
 
 def applications(log: EventLog) -> Iterator[bytes]:
@@ -101,16 +120,15 @@ def _wide(body: bytes) -> str | None:
 
 
 def claims_of(log: EventLog) -> Claims:
-    """The log's answers under the names of claims; only for a log that replays to quoted registers."""
-    found: list[Claim] = [
-        {"name": one.name, "vendor": str(one.vendor), "content": one.content} for one in variables(log)
-    ]
-    started: list[Claim] = list(applications(log))
-    kernels: list[Claim] = list(command_lines(log))
-    return {
-        "secure_boot": secure_boot(log),
-        "variables": found[:_MOST_LINES],
-        "applications": started[:_MOST_LINES],
-        "command_lines": kernels[:_MOST_LINES],
-        "events": len(log.events),
-    }
+    """What a log that replays to quoted registers vouches for: digests, and what follows from digests alone.
+
+    Bodies and kinds are extended by nobody, so that another log with the same digests must not claim anything else.
+    """
+    measured: dict[str, Claim] = {}
+    for event in log.events:
+        if event.kind == EventKind.EV_NO_ACTION:
+            continue
+        of = measured.setdefault(str(event.pcr), [])
+        assert isinstance(of, list)
+        of.append(event.digest)
+    return {"secure_boot": secure_boot(log), "measurements": measured}

@@ -59,6 +59,9 @@ BOOT: tuple[Entry, ...] = (
 )
 
 
+SEPARATED = (7, SEPARATOR, bytes(4), bytes(4))
+
+
 def parsed(*entries: Entry, banks: tuple[int, ...] = (0xB,)) -> EventLog:
     return EventLog.parse(event_log(*entries, banks=banks))
 
@@ -74,7 +77,16 @@ def test_a_boot_is_told_in_any_banks(banks: tuple[int, ...]) -> None:
     assert (12, "plain") in lines(log)
     assert all(text != "/vmlinuz" for _, text in lines(log))  # a file's name, whose digest is of the file
     assert len(next(applications(log))) == (48 if banks == (0xC,) else 32)
-    assert claims_of(log)["events"] == len(BOOT)
+    measurements = claims_of(log)["measurements"]
+    assert isinstance(measurements, dict)
+    assert {pcr: len(digests) for pcr, digests in measurements.items()} == {
+        "0": 1,
+        "7": 4,
+        "4": 1,
+        "8": 2,
+        "9": 1,
+        "12": 2,
+    }  # type: ignore[arg-type]
     for bank in banks:
         assert set(log.replay(bank)) == {0, 4, 7, 8, 9, 12}
         assert {len(value) for value in log.replay(bank).values()} == {len(log.events[0].digests[bank])}
@@ -99,14 +111,18 @@ def test_the_startup_locality_is_where_pcr_0_starts() -> None:
     ("entries", "expected"),
     [
         ((variable("SecureBoot", b"\0"),), False),
-        ((variable("SecureBoot", b"\x01\x01"),), False),
+        ((variable("SecureBoot", b"\x01\x01"),), None),
         ((), None),
-        ((variable("SecureBoot", b"\x01"), variable("SecureBoot", b"\x01")), None),
+        ((variable("SecureBoot", b"\x01"), variable("SecureBoot", b"\0")), None),
+        ((variable("SecureBoot", b"\x01", 6),), None),
+        ((SEPARATED, variable("SecureBoot", b"\x01")), None),
+        ((variable("SecureBoot", b"\0"), SEPARATED, variable("SecureBoot", b"\x01")), False),
         (((7, CONFIG, b"another", variable("SecureBoot", b"\x01")[3]),), None),
-        (((7, IPL, *variable("SecureBoot", b"\x01")[2:]),), None),
+        (((7, 3, *variable("SecureBoot", b"\x01")[2:]),), None),
+        (((7, IPL, variable("SecureBoot", b"\x01")[2], b"another body"),), True),
     ],
 )
-def test_secure_boot_is_on_only_where_one_covered_event_says_so(
+def test_secure_boot_is_what_the_digests_before_the_hand_over_say(
     entries: tuple[Entry, ...], expected: bool | None
 ) -> None:
     assert secure_boot(parsed(*entries)) is expected
@@ -143,7 +159,7 @@ def test_a_log_that_replays_is_claimed_and_one_that_does_not_is_not() -> None:
     facts = judged(booted(log))
     assert facts.missed == ()
     assert facts.value("event_log.secure_boot") is True
-    assert facts.value("event_log.command_lines.0") == "/vmlinuz root=x"
+    assert facts.value("event_log.measurements.4") == [EventLog.parse(log).events[5].digest]
     other = judged(FakeTpm(event_log=log))
     assert {finding.rule for finding in other.missed} == {"log"}
     assert "event_log" not in other.claims
@@ -158,8 +174,8 @@ def test_events_of_registers_that_were_not_quoted_are_not_claimed() -> None:
     facts = judged(tpm)
     assert facts.missed == ()
     assert facts.value("event_log.secure_boot") is None
-    assert facts.value("event_log.command_lines") == []
-    assert facts.value("event_log.applications") == [EventLog.parse(tpm.event_log).events[5].digest]
+    assert facts.value("event_log.measurements.8") is None
+    assert facts.value("event_log.measurements.4") == [EventLog.parse(tpm.event_log).events[5].digest]
 
 
 def test_digests_of_banks_that_were_not_quoted_are_not_claimed() -> None:
@@ -169,7 +185,7 @@ def test_digests_of_banks_that_were_not_quoted_are_not_claimed() -> None:
     tpm.chain = (VENDOR.issue("AK", key=tpm.key).der, VENDOR.der)
     facts = TECHNOLOGY.verify(tpm.several(bytes(32), 0xC), 0, node=None, trust=VENDOR.trust, at=NOON)
     assert facts.missed == ()
-    (application,) = facts.value("event_log.applications")  # type: ignore[misc]
+    (application,) = facts.value("event_log.measurements.4")  # type: ignore[misc]
     assert application == EventLog.parse(log).events[5].digests[0xC]
     sha1 = event_log(*BOOT, banks=(0x4,))
     tpm.event_log = sha1
@@ -184,7 +200,19 @@ def test_registers_that_are_extended_after_boot_are_not_held_to_the_log() -> Non
     tpm.extend(10, b"\x01" * 32)
     facts = judged(tpm)
     assert facts.missed == ()
-    assert facts.value("event_log.events") == len(BOOT)
+    measurements = facts.value("event_log.measurements")
+    assert isinstance(measurements, dict)
+    assert not measurements.keys() & {"10", "14"}
+
+
+def test_bodies_and_kinds_change_no_claim() -> None:
+    log = event_log(*BOOT)
+    claims = judged(booted(log)).claims
+    other = event_log(*((pcr, IPL, measured, b"kernel_cmdline: " + body) for pcr, _, measured, body in BOOT))
+    assert list(command_lines(EventLog.parse(other))) != list(command_lines(EventLog.parse(log)))
+    facts = judged(booted(other))
+    assert facts.missed == ()
+    assert facts.claims["event_log"] == claims["event_log"]
 
 
 @pytest.mark.parametrize("filling", [b"", b"\xff" * 100, bytes(100)])

@@ -113,7 +113,7 @@ def test_good_quotes_hold_for_both_and_no_other_nonce_does(quoted: Quoted) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "first", "step"), [("attest", 0, 67), ("signature", 0, 101), ("pcrs", 0, 601)]
+    ("name", "first", "step"), [("attest", 0, 131), ("signature", 0, 201), ("pcrs", 0, 1201)]
 )
 def test_changed_quotes_hold_for_neither(quoted: Quoted, name: str, first: int, step: int) -> None:
     refused = 0
