@@ -69,6 +69,7 @@ class Path:
         return tuple(map(key_digest, self.certificates))
 
 
+@lru_cache(maxsize=2048)
 def load(der: bytes) -> x509.Certificate:
     """Read a certificate, its names, key and extensions, so that nothing later finds them malformed."""
     if len(der) > _LONGEST:
@@ -169,6 +170,7 @@ def spki(certificate: x509.Certificate) -> bytes:
     return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
+@lru_cache(maxsize=2048)
 def key_digest(certificate: x509.Certificate) -> bytes:
     """SHA-256 of the certificate's SubjectPublicKeyInfo."""
     return hashlib.sha256(spki(certificate)).digest()
@@ -179,22 +181,17 @@ def spki_digest(key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25
     return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
 
 
+@lru_cache(maxsize=2048)
 def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Whether `issuer` signed `certificate`, by an algorithm that still counts."""
-    return _issued(certificate.public_bytes(Encoding.DER), issuer.public_bytes(Encoding.DER))
-
-
-@lru_cache(maxsize=2048)
-def _issued(certificate: bytes, issuer: bytes) -> bool:
-    child, parent = load(certificate), load(issuer)
     try:
-        hashed = child.signature_hash_algorithm
+        hashed = certificate.signature_hash_algorithm
     except UnsupportedAlgorithm:
         return False
-    if hashed is None or hashed.name not in _HASHES or not _strong(parent.public_key()):
+    if hashed is None or hashed.name not in _HASHES or not _strong(issuer.public_key()):
         return False
     try:
-        child.verify_directly_issued_by(parent)
+        certificate.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True

@@ -78,6 +78,13 @@ class Attested:
         }
 
 
+_UNSIGNED = Finding(
+    reason=Reason.SIGNATURE,
+    expected="a report signed by its endorsement key",
+    found="another signature, or not a P-384 key",
+)
+
+
 def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: datetime) -> Facts:
     """Check signature, chain, TCB and chip at a moment."""
     del node
@@ -109,8 +116,8 @@ def attest(report: SnpReport, beside: Endorsements, trust: Trust, at: datetime) 
     if report.masked_key or report.signing_key == "none":
         hint = "the host set MASK_CHIP_KEY, so that reports are not signed"
         raise fault(Reason.SIGNATURE, "a report signed by VCEK or VLEK", "an unsigned one", hint)
-    key = _signer(report, candidates(beside.certificates))
-    findings = list(_key_faults(report, key))
+    key, signed = _signer(report, candidates(beside.certificates))
+    findings = [*([] if signed else [_UNSIGNED]), *_key_faults(report, key)]
     try:
         path = chain(key, beside, trust, at)
     except NotAuthentic as error:
@@ -120,8 +127,8 @@ def attest(report: SnpReport, beside: Endorsements, trust: Trust, at: datetime) 
     return Attested(report=report, key=key, product=key.product, path=path)
 
 
-def _signer(report: SnpReport, keys: Sequence[EndorsementKey]) -> EndorsementKey:
-    """The key that signed, or the first where none did."""
+def _signer(report: SnpReport, keys: Sequence[EndorsementKey]) -> tuple[EndorsementKey, bool]:
+    """The key that signed, or the first where none did, and whether it did."""
     if not 0 < len(keys) <= _MOST_KEYS:
         hint = (
             "AMD's key distribution service issues a VCEK for chip id and reported TCB, clouds hand out VLEKs"
@@ -129,7 +136,8 @@ def _signer(report: SnpReport, keys: Sequence[EndorsementKey]) -> EndorsementKey
         raise fault(
             Reason.CERTIFICATE, f"the endorsement key, among at most {_MOST_KEYS}", f"{len(keys)}", hint
         )
-    return next((key for key in keys if _signed(report, key)), keys[0])
+    signer = next((key for key in keys if _signed(report, key)), None)
+    return (keys[0], False) if signer is None else (signer, True)
 
 
 def _signed(report: SnpReport, key: EndorsementKey) -> bool:
@@ -145,9 +153,6 @@ def _signed(report: SnpReport, key: EndorsementKey) -> bool:
 
 def _key_faults(report: SnpReport, key: EndorsementKey) -> Iterator[Finding]:
     """Whether the key is the one of this chip, at this TCB, that the report names."""
-    if not _signed(report, key):
-        found = "another signature, or not a P-384 key"
-        yield Finding(reason=Reason.SIGNATURE, expected="a report signed by its endorsement key", found=found)
     if report.vmpl == BY_HOST:
         yield Finding(
             reason=Reason.BINDING, expected="a report that the guest asked for", found="the host did"
