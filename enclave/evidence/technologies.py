@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from enclave.evidence.ascend.verify import TECHNOLOGY as ASCEND
+from enclave.evidence.azure.verify import TECHNOLOGY as AZURE
 from enclave.evidence.kinds import Kind
 from enclave.evidence.sgx.verify import TECHNOLOGY as SGX
 from enclave.evidence.snp.verify import TECHNOLOGY as SNP
@@ -23,6 +24,7 @@ TECHNOLOGIES: Mapping[Kind, Technology] = MappingProxyType(
             ASCEND,
             SPDM,
             SNP,
+            AZURE,
             SGX,
             TDX,
         )
