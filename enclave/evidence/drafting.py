@@ -48,7 +48,7 @@ def outline(kind: Kind, *, minimum_level: Level, workloads: Sequence[Digest], at
     Registers accept nothing and floors are out of reach until a person fills them in; `at` dates the floors.
     """
     technology, ages = TECHNOLOGIES[kind], profile(kind).ages
-    covers = technology.covers if kind.peripheral else ()
+    covers = (technology.covers or ("every register by name",)) if kind.peripheral else ()
     return Rules(
         devices=(DeviceRule(kind=kind, minimum_level=minimum_level, least=1, most=1),),
         workloads=tuple(workloads),

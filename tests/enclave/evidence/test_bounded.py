@@ -146,6 +146,15 @@ def test_what_is_open_astray_or_said_twice_is_malformed(old: str, new: str, said
     assert said in str(caught.value)
 
 
+def test_a_peripheral_without_any_register_is_malformed(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = replace(bounded.TECHNOLOGIES[Kind.SPDM], covers=())
+    monkeypatch.setattr(bounded, "TECHNOLOGIES", {**TECHNOLOGIES, Kind.SPDM: known})
+    rules_from(FULL)
+    start, end = FULL.index("[[registers]]"), FULL.index("[[references]]")
+    with pytest.raises(MalformedPolicy, match="no register"):
+        rules_from("registers = []\n" + FULL[:start] + FULL[end:])
+
+
 def test_no_device_named_is_malformed() -> None:
     text = fragment(outline(Kind.SOFTWARE, minimum_level=Level.NONE, workloads=(), at=NOON))
     with pytest.raises(MalformedPolicy):

@@ -160,6 +160,17 @@ def test_a_kind_that_is_not_named_is_refused_and_held_to_no_other_kind_s_rules()
     assert unmet(rules=replace(RULES, registers=(*RULES.registers, *OTHER))) == []
 
 
+def test_a_register_of_a_peripheral_that_nobody_judges_is_refused() -> None:
+    device = (DeviceRule(kind=Kind.SPDM, minimum_level=Level.NONE, least=1, most=1),)
+    named = RegisterRule(kind=Kind.SPDM, name="measurement.1", allow=(b"\x01",))
+    rules = replace(RULES, devices=device, registers=(named,))
+    shown = replace(FACTS, kind=Kind.SPDM, index=1, custody=None, registers={"measurement.1": b"\x01"})
+    assert unmet(shown, rules) == []
+    assert unmet(replace(shown, registers={**shown.registers, "measurement.2": b""}), rules) == [
+        Reason.PCR.name
+    ]
+
+
 def test_a_floor_counts_from_its_date_and_grace_on() -> None:
     floor = FloorRule(kind=Kind.TDX, claim="tcb.svn.0", at_least=4, since=NOON + DAY, grace=3_600)
     rules = replace(RULES, floors=(floor,))
