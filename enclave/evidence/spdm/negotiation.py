@@ -49,6 +49,11 @@ class Negotiated:
         )
 
     @property
+    def signed(self) -> bool:
+        """Whether signatures over measurements cover this, which they do from SPDM 1.2 on."""
+        return self.version >= VERSION_12
+
+    @property
     def newest(self) -> int:
         """The newest version that the device offered and we know."""
         return max(set(self.versions) & set(VERSIONS))

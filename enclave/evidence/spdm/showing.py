@@ -12,6 +12,7 @@ from enclave.evidence.facts import Claim, Claims
 from enclave.evidence.spdm import device
 from enclave.evidence.spdm.chain import Chain
 from enclave.evidence.spdm.measurements import Measurements
+from enclave.evidence.spdm.negotiation import Negotiated
 from enclave.evidence.spdm.transcript import Transcript
 
 _UNSIGNED = frozenset({"versions", "capabilities", "meas_hash"})
@@ -24,7 +25,10 @@ def show(body: bytes) -> Claims:
     slot = talk.runs[-1].last.slot if talk.runs else 0
     chain = Chain.parse(talk.chains[slot], talk.agreed) if slot in talk.chains else None
     measured: list[Claim] = [exchange.claims() for exchange in talk.exchanges]
-    shown = negotiated(talk) | {"message_count": talk.count, "measurements": measured}
+    shown = negotiated(talk.agreed) | {"message_count": talk.count, "measurements": measured}
+    if talk.challenges:
+        last = talk.challenges[-1]
+        shown |= {"chal_nonce": last.nonce, "chal_summary": last.summary, "chal_opaque": last.opaque}
     if chain is None:
         return shown
     path = chain.certificates[::-1]
@@ -43,31 +47,25 @@ def version_name(version: int) -> str:
 
 
 def proven(
-    talk: Transcript,
+    agreed: Negotiated,
     path: Sequence[x509.Certificate],
     words: Sequence[x509.Certificate],
     counted: Sequence[Measurements],
 ) -> Claims:
-    """What signatures vouch for: `path` is leaf first, `words` those of it that somebody signed.
+    """What signatures for the last nonce vouch for: `path` is leaf first, `words` those of it that somebody signed.
 
-    `counted` are the exchanges that are signed for the last nonce; those signed for other nonces are marked.
+    Nothing is claimed that could be left out of a conversation without breaking a signature.
     """
-    vouched = set(map(id, counted))
-    exchanges = [exchange for run in talk.runs for exchange in run.exchanges]
-    measured: list[Claim] = [
-        exchange.claims() | {"counted": id(exchange) in vouched} for exchange in exchanges
-    ]
-    nonces: list[Claim] = list(dict.fromkeys(run.last.request_nonce for run in talk.runs))
-    shown = negotiated(talk) | {"req_nonces": nonces, "measurements": measured}
-    if not talk.begins_signed:
-        shown = {name: shown[name] for name in shown if name not in _UNSIGNED}
-    return shown | {"certs": _certificates(path)} | device.claims(words)
+    measured: list[Claim] = [exchange.claims() for exchange in counted]
+    shown = negotiated(agreed)
+    if not agreed.signed:
+        shown = {name: value for name, value in shown.items() if name not in _UNSIGNED}
+    return shown | {"measurements": measured, "certs": _certificates(path)} | device.claims(words)
 
 
-def negotiated(talk: Transcript) -> Claims:
-    """What both sides agreed on, and the last challenge."""
-    agreed = talk.agreed
-    shown: Claims = {
+def negotiated(agreed: Negotiated) -> Claims:
+    """What both sides agreed on."""
+    return {
         "version": agreed.version,
         "versions": list(agreed.versions),
         "capabilities": agreed.capabilities,
@@ -75,10 +73,6 @@ def negotiated(talk: Transcript) -> Claims:
         "base_hash": agreed.algorithms.base_hash,
         "meas_hash": agreed.algorithms.measurement_hash,
     }
-    if talk.challenges:
-        last = talk.challenges[-1]
-        shown |= {"chal_nonce": last.nonce, "chal_summary": last.summary, "chal_opaque": last.opaque}
-    return shown
 
 
 def _certificates(path: Sequence[x509.Certificate]) -> list[Claim]:

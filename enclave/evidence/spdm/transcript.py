@@ -19,7 +19,6 @@ from enclave.evidence.spdm.wire import (
     GET_DIGESTS,
     GET_MEASUREMENTS,
     NONCE,
-    VERSION_11,
     VERSION_13,
     Reader,
 )
@@ -68,11 +67,6 @@ class Transcript:
     challenges: tuple[Challenge, ...]
     exchanges: tuple[Measurements, ...]
     runs: tuple[Run, ...]
-
-    @property
-    def begins_signed(self) -> bool:
-        """Whether a signature covers the negotiation, which those over measurements do from SPDM 1.2 on."""
-        return self.agreed.version != VERSION_11 or bool(self.challenges)
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:
@@ -153,7 +147,7 @@ class _Walk:
         self.exchanges.append(exchange)
         self._for_measurements.append(exchange)
         if exchange.signed:
-            start = b"" if self.agreed.version == VERSION_11 else self.agreed.vca
+            start = self.agreed.vca if self.agreed.signed else b""
             parts = (start, *(earlier.covered for earlier in self._for_measurements))
             self.runs.append(Run(exchanges=tuple(self._for_measurements), transcript=b"".join(parts)))
             self._for_measurements = []

@@ -58,6 +58,7 @@ def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: da
         )
     vouched = _vouched(talk, enclosed.endorsements, trust, at)
     findings = [
+        *_version_faults(talk),
         *_slot_faults(talk, vouched),
         *leaf_faults(vouched.leaf),
         *_signature_faults(talk, vouched.leaf),
@@ -75,7 +76,7 @@ def _facts(talk: Transcript, vouched: _Vouched, index: int) -> Facts:
     registers = {f"measurement.{block.index}": block.value for block in blocks}
     for layer, info in enumerate(infos):
         registers |= {f"dice.{layer}.fwid.{place}": value for place, (_, value) in enumerate(info.fwids)}
-    claims = proven(talk, path.certificates, vouched.words, exchanges)
+    claims = proven(talk.agreed, path.certificates, vouched.words, exchanges)
     claims["svn"] = _lowest_svn(infos, blocks)
     return Facts(
         kind=Kind.SPDM,
@@ -128,6 +129,13 @@ def _only_leaf(others: Sequence[x509.Certificate]) -> x509.Certificate:
     return leaves[0]
 
 
+def _version_faults(talk: Transcript) -> Iterator[Finding]:
+    """SPDM 1.1 signs no negotiation, so nobody knows who chose it where the device speaks better."""
+    if not talk.agreed.signed and talk.agreed.newest != talk.agreed.version:
+        expected, hint = f"SPDM {version_name(talk.agreed.newest)}", "ask again with the newest version"
+        yield Finding(reason=Reason.SIGNATURE, expected=expected, found="SPDM 1.1, unsigned", hint=hint)
+
+
 def _slot_faults(talk: Transcript, vouched: _Vouched) -> Iterator[Finding]:
     """Everything signed must be of one slot, and all that is said of its chain must agree with the chain."""
     slot = talk.runs[-1].last.slot
@@ -168,7 +176,7 @@ def _vouched_by(run: Run) -> tuple[Measurements, ...]:
 def _missed(talk: Transcript, counted: Sequence[Run], blocks: Sequence[Block]) -> Iterator[Finding]:
     agreed = talk.agreed
     if agreed.version != agreed.newest:
-        hint = "somebody between may have cut the device's list; ask again with the newest version"
+        hint = "ask again with the newest version"
         expected, found = version_name(agreed.newest), version_name(agreed.version)
         yield Finding(reason=Reason.TCB, expected=f"SPDM {expected}", found=f"SPDM {found}", hint=hint)
     if any(run.last.content_change == CHANGED for run in counted):
@@ -202,7 +210,7 @@ def _trace(
     yield f"spdm: version {version_name(agreed.version)}, {agreed.algorithms.label}, slot {talk.runs[-1].last.slot}"
     yield f"spdm: measurements {names} signed for the last nonce, by the leaf of {len(path.certificates)} certificates"
     yield f"spdm: path up to {path.vendor}"
-    if not talk.begins_signed:
+    if not agreed.signed:
         yield "spdm: no signature covers the negotiation, as version 1.1 has it"
     if talk.challenges:
         yield f"spdm: {len(talk.challenges)} challenges answered by the same key"

@@ -152,13 +152,20 @@ def test_a_leaf_that_is_trusted_itself_says_nothing_of_its_device() -> None:
     assert (facts.identity, facts.claims["dice"]) == (leaf.digest, [])
 
 
-def test_without_challenge_nothing_of_1_1_s_negotiation_is_claimed() -> None:
-    device = SoftDevice(versions=(0x11,))
-    asked = [get_digests(0x11), get_certificate(0x11), get_measurements(0x11)]
-    facts = judged(device, asked, version=0x11)
+def test_nothing_of_1_1_s_negotiation_is_claimed() -> None:
+    facts = judged(SoftDevice(versions=(0x11,)), version=0x11)
     assert not {"capabilities", "meas_hash", "versions"} & facts.claims.keys()
     assert any("no signature covers the negotiation" in line for line in facts.trace)
-    assert "capabilities" in judged(SoftDevice(versions=(0x11,)), version=0x11).claims
+    assert "capabilities" in judged(SoftDevice()).claims
+
+
+def test_nothing_is_claimed_that_could_be_left_out() -> None:
+    whole = judged(
+        SoftDevice(), [*usual(), get_measurements(0x13, 2, b"\x01" * 32), get_measurements(0x13, 2)]
+    )
+    short = judged(SoftDevice(), [get_certificate(0x13), get_measurements(0x13, 2)])
+    names = {name for name in whole.claims if name not in ("certs", "measurements", "dice")}
+    assert {name: whole.claims[name] for name in names} == {name: short.claims[name] for name in names}
 
 
 # what counts as measured

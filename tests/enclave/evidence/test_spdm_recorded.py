@@ -88,14 +88,12 @@ def test_it_verifies_under_its_root_and_claims_what_is_signed(sample: Path) -> N
     assert record["verdict"] == "accept"
     assert facts.missed == ()
     assert (facts.kind, facts.status) == (Kind.SPDM, RootStatus.TEST_ROOT)
-    for name in ("version", "base_asym", "base_hash", "meas_hash", "chal_nonce", "certs"):
+    for name in ("version", "base_asym", "base_hash", "certs"):
         same(facts.claims[name], record[name], name)
-    measured = record["measurements"]
+    measured, claimed = record["measurements"], facts.claims["measurements"]
     assert isinstance(measured, list)
-    signatures = [each["signature"] for each in measured if "signature" in each]
-    claimed = facts.claims["measurements"]
     assert isinstance(claimed, list)
-    assert [bytes(each["signature"]).hex() for each in claimed if "signature" in each] == signatures  # type: ignore[index]
+    same(claimed[-1], measured[-1], "measurements")
     assert facts.bound.hex() == measured[-1]["req_nonce"]
     last = {f"measurement.{block['index']}": block["value"] for block in measured[-1]["blocks"]}
     assert set(last) <= set(facts.registers)
@@ -109,12 +107,10 @@ def test_what_was_not_asked_for_with_the_last_nonce_does_not_count(shared_eviden
     folder = shared_evidence / "spdm" / "libspdm-v12-p384-onebyone-hash"
     facts = judged(folder, messages(folder))
     assert set(facts.registers) == {"measurement.254"}
-    nonces = facts.claims["req_nonces"]
-    assert isinstance(nonces, list)
-    assert len(nonces) == 9
     measured = facts.claims["measurements"]
     assert isinstance(measured, list)
-    assert [each["counted"] for each in measured] == [False] * (len(measured) - 1) + [True]  # type: ignore[index,call-overload]
+    assert len(measured) == 1
+    assert any("8 signed measurements for other nonces" in line for line in facts.trace)
 
 
 def test_captures_of_one_conversation_are_the_same_evidence(sample: Path) -> None:

@@ -51,6 +51,7 @@ def test_an_older_version_than_both_speak_is_refused() -> None:
     (finding,) = judged(SoftDevice(), version=0x12).missed
     assert (finding.reason, finding.expected, finding.found) == (Reason.TCB, "SPDM 1.3", "SPDM 1.2")
     assert missed(SoftDevice(versions=(0x12, 0x14)), version=0x12) == []
+    assert reasons(refusal(SoftDevice(), version=0x11)) == [Reason.SIGNATURE]
 
 
 @pytest.mark.parametrize(
