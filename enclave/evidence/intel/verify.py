@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from enclave.errors import NotAuthentic
 from enclave.evidence.certificates import Path, fault, key_digest, load_all, path, spki
+from enclave.evidence.custody import Custody, platform_named
 from enclave.evidence.endorsements import Endorsements
 from enclave.evidence.facts import Claims, RootStatus
 from enclave.evidence.findings import Finding, Reason
@@ -24,6 +25,7 @@ from enclave.evidence.intel.pck import Pck
 from enclave.evidence.intel.quote import Quote
 from enclave.evidence.intel.second import Ours, agree
 from enclave.evidence.intel.tcb import Module, Tcb, assess
+from enclave.evidence.kinds import Kind
 from enclave.evidence.revocation import lists_for
 from enclave.evidence.roots import INTEL_ROOTS
 from enclave.evidence.trust import Trust
@@ -172,7 +174,7 @@ def _check_documents(collateral: Collateral, vouched: _Vouched, at: datetime) ->
     for what, text, signature, signers in texts:
         leaf = signers.certificates[0]
         names = [name.value for name in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-        if names != [_SIGNER]:
+        if names != [_SIGNER] or len(signers.certificates) > 2:
             raise fault(Reason.CERTIFICATE, f"{what} signed by {_SIGNER}", "a certificate for something else")
         if not _signed_text(spki(leaf), leaf, text.encode(), signature):
             raise fault(Reason.SIGNATURE, f"{what} signed by Intel", "another signature", _FETCH)
@@ -211,6 +213,18 @@ def _platform(
             f"{technology}: a second implementation reads every field alike and comes to the same conclusion",
         ),
     )
+
+
+def custody_of(
+    kind: Kind, platform: Platform, endorsements: Endorsements, *, trust: Trust, at: datetime
+) -> Custody | None:
+    """The first statement by an endorser in `trust` that vouches for this very platform at a moment, if any does."""
+    named = platform_named(kind, platform.identity)
+    for statement in endorsements.custody:
+        counts = statement.endorser in trust.endorsers and statement.not_before <= at < statement.not_after
+        if counts and statement.platform == named and statement.holds():
+            return statement
+    return None
 
 
 def _root_of_tests(vouched: _Vouched) -> bytes | None:
