@@ -96,7 +96,7 @@ def _read(paths: list[Path] | None) -> list[bytes]:
 def _rules(path: Path) -> "Rules":
     from enclave.evidence.policy import rules_from
 
-    return rules_from(path.read_text("utf-8"))
+    return rules_from(path.read_bytes())
 
 
 def _hex(text: str, option: str) -> bytes | None:

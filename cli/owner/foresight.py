@@ -86,7 +86,7 @@ def from_(
 def _policy(path: Path) -> "Policy | Rules":
     from enclave.evidence.policy import Policy, is_whole, rules_from
 
-    text = path.read_text("utf-8")
+    text = path.read_bytes()
     return Policy.from_toml(text) if is_whole(text) else rules_from(text)
 
 

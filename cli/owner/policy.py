@@ -100,7 +100,7 @@ def publish(
         from registry.policies import Policies
 
         opened = session(chain=chain, store=store, account=account)
-        policy = Policy.from_toml(file.read_text("utf-8"))
+        policy = Policy.from_toml(file.read_bytes())
         with sending(opened, dry_run, as_json) as (live, signer):
             _require_lease(policy.enforced.lease, live.book, finality_named(finality))
             known = policy.policy_id(live.chain_id, live.book.policies, signer.address)

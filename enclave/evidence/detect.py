@@ -14,7 +14,7 @@ from enclave.evidence.kinds import Kind
 from enclave.evidence.technologies import TECHNOLOGIES, recognised
 
 _LONGEST = 16 << 20
-_BUNDLE = b"tag:exequatur,2026:bundle"
+_BUNDLE = b"\x68__cmwc_t\x78\x19tag:exequatur,2026:bundle"  # anywhere: shorter labels of devices come before it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ def detect(raw: bytes, pieces: Sequence[bytes] = (), *, family: str = "") -> Det
 
 def is_bundle(raw: bytes) -> bool:
     """Whether these bytes claim to be a whole node's bundle, which `Bundle.decode` reads."""
-    return _BUNDLE in raw[:128]
+    return b"\xa0" <= raw[:1] < b"\xc0" and _BUNDLE in raw
 
 
 def devices_of(raw: bytes) -> tuple[Detected, ...]:

@@ -56,7 +56,7 @@ class Policy:
         )
 
     @classmethod
-    def from_toml(cls, text: str) -> Self:
+    def from_toml(cls, text: str | bytes) -> Self:
         """Read what a person wrote."""
         return cls._read(toml(text))
 
@@ -143,12 +143,12 @@ class Policy:
         return policy
 
 
-def is_whole(text: str) -> bool:
+def is_whole(text: str | bytes) -> bool:
     """Whether this TOML is meant as a whole policy, and not as a fragment with rules; raises `MalformedPolicy`."""
     return not {"enforced", "appraisal"}.isdisjoint(toml(text))
 
 
-def rules_from(text: str) -> Rules:
+def rules_from(text: str | bytes) -> Rules:
     """The rules of a policy in TOML, or of a fragment that holds rules and nothing else; raises `MalformedPolicy`.
 
     Of a whole policy, what can isolate a guest is held to the level that the contracts enforce of the root device.

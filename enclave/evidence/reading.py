@@ -19,12 +19,12 @@ LARGEST = 2**53 - 1  # RFC 8785 numbers
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 
 
-def toml(text: str) -> dict[str, object]:
-    """What a person wrote; raises `MalformedPolicy`."""
+def toml(text: str | bytes) -> dict[str, object]:
+    """What a person wrote, or what a file holds; raises `MalformedPolicy`."""
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise MalformedPolicy(str(error), where="policy") from error
+        return tomllib.loads(text if isinstance(text, str) else text.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise MalformedPolicy(f"not TOML: {error}", where="policy") from error
 
 
 class Table:
