@@ -54,7 +54,8 @@ def _in_time(rules: "Rules", facts: Facts, at: datetime) -> Iterator[Finding]:
 
 def _workload(rules: "Rules", facts: Facts, at: datetime) -> Iterator[Finding]:
     del at
-    if not facts.kind.peripheral and facts.workload not in rules.workloads:
+    vouched = any(facts.workload)  # zeros are evidence that vouches for no workload, which no list can name
+    if not facts.kind.peripheral and not (vouched and facts.workload in rules.workloads):
         allowed = ", ".join(map(str, rules.workloads)) or "none"
         hint = "the guest's files or boot changed; add the workload only if you built that guest"
         yield finding(Reason.WORKLOAD, allowed, str(facts.workload), hint)

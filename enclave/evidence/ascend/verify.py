@@ -34,6 +34,7 @@ def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: da
     return replace(
         host,
         kind=Kind.ASCEND,
+        identity=digest("ascend-host", host.identity),  # the host's TPM may be a device of the same bundle
         workload=digest("workload", Kind.ASCEND.label, [[path, told[path]] for path in sorted(told)]),
         registers={f"firmware.{path}": value for path, value in told.items()},
         missed=(*host.missed, *_missed(evidence, explained, files)),

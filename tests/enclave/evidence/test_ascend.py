@@ -19,6 +19,7 @@ from enclave.evidence.detect import Detected, detect
 from enclave.evidence.examine import Expected, examine
 from enclave.evidence.facts import Facts, RootStatus
 from enclave.evidence.kinds import Kind
+from enclave.evidence.tpm.verify import TECHNOLOGY as TPM
 from enclave.evidence.trust import Trust
 from tests.fakes.authorities import Authority
 from tests.fakes.evidence import NOON
@@ -152,6 +153,14 @@ def test_a_file_with_two_digests_has_no_register() -> None:
     facts = judged(tpm)
     assert f"firmware.{DEVICE}ascend_hbm.bin" not in facts.registers
     assert facts.value("firmware") == FIRMWARE | {DEVICE + "ascend_hbm.bin": [b"\x02" * 32, b"\x09" * 32]}
+
+
+def test_npus_and_their_host_s_tpm_are_two_devices_of_a_bundle() -> None:
+    tpm = host()
+    root = TPM.verify(tpm.collect(NONCE), 0, node=None, trust=VENDOR.trust, at=NOON)
+    assert judged(tpm).identity != root.identity
+    assert judged(tpm).identity == judged(tpm).identity
+    assert judged(tpm).identity != judged(host()).identity
 
 
 def test_the_host_s_tpm_is_held_to_all_its_rules() -> None:

@@ -81,6 +81,15 @@ def test_a_quote_without_boot_or_guest_is_of_no_workload(
     assert any("vouches for no workload" in line for line in facts.trace)
 
 
+def test_no_policy_can_list_the_workload_that_nobody_vouches_for(
+    tpm_case: Case, tpm_text: str, fake_tpm: FakeTpm
+) -> None:
+    fake_tpm.quoted = (15, 16, 22)
+    text = tpm_text.replace(str(expected_workload(FILES)), str(NO_WORKLOAD))
+    assert text != tpm_text
+    assert reasons(tpm_case.but(policy=Policy.from_toml(text))) == {Reason.WORKLOAD.name}
+
+
 def test_a_quote_of_nothing_is_refused_by_itself(tpm_case: Case, fake_tpm: FakeTpm) -> None:
     fake_tpm.quoted = ()
     assert [finding.reason for finding in judged(fake_tpm, tpm_case).missed] == [Reason.PCR]
