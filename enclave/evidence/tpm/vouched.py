@@ -57,10 +57,20 @@ def vouched_for(evidence: TpmEvidence, trust: Trust, at: datetime) -> Vouched:
         )
 
 
+def _check_usage(leaf: x509.Certificate) -> None:
+    """Refuse certificates of keys that are for something else, such as those of authorities and endorsement keys."""
+    for extension in leaf.extensions:
+        value = extension.value
+        authority = isinstance(value, x509.BasicConstraints) and value.ca
+        if authority or (isinstance(value, x509.KeyUsage) and not value.digital_signature):
+            raise fault(Reason.CERTIFICATE, "a certificate of a key that signs", "one for another use")
+
+
 def _certified(evidence: TpmEvidence, trust: Trust, at: datetime) -> Vouched:
     leaf = _leaf(evidence)
     if (enrolment := enrolment_of(leaf, trust.enrollers)) is not None:
         return _enrolled(evidence, leaf, enrolment, at)
+    _check_usage(leaf)
     pool = [certificate for certificate in evidence.certificates if certificate is not leaf]
     found = path(leaf, pool, roots=ATTESTATION_KEY_ROOTS, trust=trust, at=at, crls=evidence.crls)
     if found.certificates == (leaf,):

@@ -24,7 +24,7 @@ from enclave.evidence.tpm.pieces import PcrFile, Pieces
 from enclave.evidence.tpm.structures import TpmPublic
 from enclave.evidence.tpm.verify import TECHNOLOGY
 from enclave.evidence.trust import Trust
-from tests.fakes.authorities import Authority, new_key
+from tests.fakes.authorities import Authority, new_key, usage
 from tests.fakes.evidence import NOON, Case
 from tests.fakes.tpm import FakeTpm, ima_entry, pcr_file, selection, sized
 
@@ -237,6 +237,18 @@ def test_a_vendor_s_word_is_better_than_the_caller_s(monkeypatch: pytest.MonkeyP
     assert (facts.level, facts.status, facts.root) == (Level.ROOTED, RootStatus.VENDOR, "Test vendor")
     assert facts.certificates[-1] == VENDOR.digest
     assert facts.not_after == TpmEvidence.parse(tpm.collect(NONCE)).certificates[0].not_valid_after_utc
+
+
+@pytest.mark.parametrize(
+    "flaw",
+    [{"authority": True}, {"key_usage": usage("key_encipherment")}, {"key_usage": usage("key_cert_sign")}],
+)
+def test_certificates_for_another_use_are_refused(flaw: dict[str, object]) -> None:
+    tpm = made(chained=False)
+    tpm.chain = (VENDOR.issue("AK", key=tpm.key, **flaw).der, VENDOR.der)  # type: ignore[arg-type]
+    assert rules(tpm.collect(NONCE)) == {"certificate"}
+    tpm.chain = (VENDOR.issue("AK", key=tpm.key, key_usage=None).der, VENDOR.der)
+    assert judged(tpm.collect(NONCE)).missed == ()
 
 
 def test_revocation_lists_that_come_along_are_obeyed() -> None:
