@@ -17,7 +17,9 @@ from enclave.evidence.facts import Claims, Facts, RootStatus
 from enclave.evidence.findings import Finding, Reason
 from enclave.evidence.kinds import Kind
 from enclave.evidence.snp.table import opened
+from enclave.evidence.snp.verify import TECHNOLOGY as SNP
 from enclave.evidence.snp.verify import endorse
+from enclave.evidence.tdx.verify import TECHNOLOGY as TDX
 from enclave.evidence.technology import Technology
 from enclave.evidence.tpm.evidence import TpmEvidence
 from enclave.evidence.tpm.explained import explain
@@ -27,9 +29,8 @@ from enclave.evidence.trust import Trust
 
 _PCRS = (0, 2, 4, 7, *range(8, 15))
 COVERS = ("launch", *(f"pcr{number}" for number in _PCRS))
-_COMPONENTS = ("bootloader", "tee", "snp", "microcode")
-FLOORS = (*(f"snp.reported_tcb_decoded.{name}" for name in _COMPONENTS), "snp.guest_svn")
-INPUTS = ("certificate", "crl", "ak-certificate", "ak-crl", "tcb-info", "qe-identity")
+FLOORS = (*(f"snp.{name}" for name in SNP.floors), *(f"tdx.{name}" for name in TDX.floors))
+INPUTS = ("ak-certificate", "ak-crl", *dict.fromkeys((*SNP.inputs, *TDX.inputs)))
 
 
 def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: datetime) -> Facts:
