@@ -54,9 +54,13 @@ def proven(
 ) -> Claims:
     """What signatures for the last nonce vouch for: `path` is leaf first, `words` those of it that somebody signed.
 
-    Nothing is claimed that could be left out of a conversation without breaking a signature.
+    Nothing is claimed that could be left out of a conversation without breaking a signature, or that has a second
+    form, as an ECDSA signature has.
     """
-    measured: list[Claim] = [exchange.claims() for exchange in counted]
+    measured: list[Claim] = [
+        {name: value for name, value in exchange.claims().items() if name != "signature"}
+        for exchange in counted
+    ]
     shown = negotiated(agreed)
     if not agreed.signed:
         shown = {name: value for name, value in shown.items() if name not in _UNSIGNED}

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 import pytest
 from cryptography import x509
 
+from contracts.records import Level
 from enclave.errors import MalformedEvidence
 from enclave.evidence.certificates import key_digest
 from enclave.evidence.enclosed import Enclosed
-from enclave.evidence.facts import Claim
+from enclave.evidence.facts import Claim, RootStatus
 from enclave.evidence.findings import Reason
+from enclave.evidence.roots import SPDM_ROOTS
 from enclave.evidence.spdm.transcript import encode
 from enclave.evidence.spdm.verify import TECHNOLOGY, show
+from enclave.evidence.trust import Trust
 from tests.fakes.authorities import Authority, kept_key
 from tests.fakes.spdm import (
     NONCE,
@@ -65,6 +68,28 @@ def test_every_negotiated_algorithm_is_checked(kind: str, hashed: str, pss: bool
     assert reasons(refusal(SoftDevice(kind=kind, hashed=hashed, pss=pss), change=spoilt)) == [
         Reason.SIGNATURE
     ]
+
+
+def test_a_vendor_s_device_is_rooted_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not SPDM_ROOTS, "a vendor's root came; put its chain among the recorded samples"
+    device = SoftDevice()
+    monkeypatch.setattr("enclave.evidence.spdm.verify.SPDM_ROOTS", device.root.vendor)
+    facts = judged(device, trust=Trust(enrollers=frozenset(), extra_roots=frozenset()))
+    assert (facts.status, facts.root, facts.level) == (RootStatus.VENDOR, "Test vendor", Level.ROOTED)
+    assert judged(device).level is Level.ROOTED
+    monkeypatch.undo()
+    assert judged(device).level is Level.NONE
+
+
+def test_no_trace_names_the_device() -> None:
+    device = SoftDevice(more=(ueid(b"\x01" + b"\x42" * 16),), change=1, flags=b"\x00\x70", svns=(1, 1))
+    facts = judged(device)
+    told = " ".join([*facts.trace, *map(str, facts.missed)])
+    keys = [each.digest.hex() for each in device.authorities()[1:]]
+    assert facts.missed
+    assert not any(
+        name in told for name in (facts.identity.hex(), device.digest(device.chain()).hex(), *keys)
+    )
 
 
 def test_a_chain_may_come_in_portions() -> None:
@@ -157,6 +182,18 @@ def test_nothing_of_1_1_s_negotiation_is_claimed() -> None:
     assert not {"capabilities", "meas_hash", "versions"} & facts.claims.keys()
     assert any("no signature covers the negotiation" in line for line in facts.trace)
     assert "capabilities" in judged(SoftDevice()).claims
+
+
+def test_the_other_form_of_a_signature_claims_the_same() -> None:
+    """Anybody can turn an ECDSA signature (r, s) into (r, -s), which holds as well."""
+    order = int(
+        "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973", 16
+    )
+    said = SoftDevice().talk([get_certificate(0x13), get_measurements(0x13)], 0x13)
+    turned = (order - int.from_bytes(said[-1][-48:], "big")).to_bytes(48, "big")
+    other = [*said[:-1], said[-1][:-48] + turned]
+    first, second = (judged(SoftDevice(), change=lambda _, chosen=chosen: chosen) for chosen in (said, other))
+    assert first.claims == second.claims
 
 
 def test_nothing_is_claimed_that_could_be_left_out() -> None:
