@@ -16,15 +16,15 @@ from enclave.evidence.rules import AgeRule, DeviceRule, FloorRule, ReferenceRule
 from enclave.evidence.technologies import TECHNOLOGIES
 
 _DAY = 86_400
-_FALLBACK = 90 * _DAY
+_FALLBACK = (90 * _DAY, True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What the profile of a technology suggests: claims worth pinning, and how old inputs may be."""
+    """What the profile of a technology suggests: claims worth pinning, how old inputs may be, and which must be there."""
 
     references: tuple[str, ...]
-    ages: Mapping[str, int]
+    ages: Mapping[str, tuple[int, bool]]
 
 
 def profile_text(kind: Kind) -> str:
@@ -38,7 +38,7 @@ def profile(kind: Kind) -> Profile:
     document = tomllib.loads(profile_text(kind))
     return Profile(
         references=tuple(rule["claim"] for rule in document.get("references", ())),
-        ages={rule["input"]: rule["at_most"] for rule in document.get("ages", ())},
+        ages={rule["input"]: (rule["at_most"], rule["required"]) for rule in document.get("ages", ())},
     )
 
 
@@ -59,8 +59,9 @@ def outline(kind: Kind, *, minimum_level: Level, workloads: Sequence[Digest], at
             for claim in technology.floors
         ),
         ages=tuple(
-            AgeRule(kind=kind, input=name, at_most=ages.get(name, _FALLBACK), required=True)
+            AgeRule(kind=kind, input=name, at_most=at_most, required=required)
             for name in technology.inputs
+            for at_most, required in (ages.get(name, _FALLBACK),)
         ),
         revoked=(),
         endorsers=(),
@@ -119,7 +120,7 @@ def _ages(kind: Kind, devices: Sequence[Facts], at: datetime) -> Iterator[AgeRul
     usual = profile(kind).ages
     for name in TECHNOLOGIES[kind].inputs:
         dates = [facts.inputs[name] for facts in devices if name in facts.inputs]
-        at_most, oldest = usual.get(name, _FALLBACK), min(dates, default=at)
+        (at_most, _), oldest = usual.get(name, _FALLBACK), min(dates, default=at)
         if at - oldest >= timedelta(seconds=at_most):
             at_most = min(_days(at - oldest) * 2, 2**32 - 1)
         yield AgeRule(kind=kind, input=name, at_most=at_most, required=len(dates) == len(devices))

@@ -17,6 +17,7 @@ HELD = {
     "contracts/src/licence/TermLicence.sol",
     "enclave/sealed/SPEC.md",
     "enclave/evidence/SPEC.md",
+    "enclave/evidence/profiles/tdx.toml",
     "enclave/guest/main.py",
     "cli/bearing/bearing.onnx",
     "cli/bearing/samples.json",
