@@ -96,6 +96,7 @@ def _parse(raw: bytes) -> Collateral:
 def _value(value: object, kind: object) -> str | bytes:
     if not isinstance(value, str):
         raise ValueError("not a string")
+    value.encode()  # half of a surrogate pair has no bytes that could be signed
     return bytes.fromhex(value) if kind in (bytes, "bytes") else value
 
 

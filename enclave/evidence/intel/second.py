@@ -53,7 +53,7 @@ def agree(ours: Ours, fields: Fields, *, root: bytes | None, at: datetime) -> No
     try:
         parsed = dcap_qvl.parse_quote(ours.quote.raw)
         verified = _verified(ours, fields, root, int(at.timestamp()))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise _apart("a quote that both implementations take", str(error)[:200]) from error
     differing = [*_parsed(ours, parsed), *_reported(ours, verified)]
     if differing:

@@ -340,3 +340,10 @@ def test_a_quote_parses_or_is_malformed(raw: bytes) -> None:
 def test_signatures_are_64_bytes() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     assert len(signed(key, b"")) == 64
+
+
+def test_half_a_surrogate_pair_is_malformed() -> None:
+    intel = FakeIntel.tdx()
+    intel.edit = lambda fields: fields.update(pck_crl_issuer_chain="\ud800")
+    with pytest.raises(MalformedEvidence):
+        intel.facts()
