@@ -67,9 +67,10 @@ def from_(
 
         when, pieces, roots = moment(at), _read(with_), _read(trust)
         devices = devices_in(file.read_bytes(), pieces=[*pieces, *roots], trust=trusting(roots), at=when)
-        if missed := [finding for facts in devices for finding in facts.missed]:
-            raise Refused(missed)
-        written = fragment(learned(devices, when))
+        rules = learned(devices, when)
+        if flaws := [flaw for facts in devices for flaw in (*facts.missed, *rules.unmet(facts, when))]:
+            raise Refused(flaws)  # no rules could accept it
+        written = fragment(rules)
         if out is not None:
             with out.open("x", encoding="utf-8") as target:
                 target.write(written)

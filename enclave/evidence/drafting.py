@@ -77,7 +77,9 @@ def learned(devices: Sequence[Facts], at: datetime) -> Rules:
     custody = [facts.custody for facts in devices if facts.custody is not None]
     return Rules(
         devices=tuple(_device(kind, of[kind]) for kind in kinds),
-        workloads=tuple(dict.fromkeys(f.workload for f in devices if not f.kind.peripheral)),
+        workloads=tuple(
+            dict.fromkeys(f.workload for f in devices if not f.kind.peripheral and any(f.workload))
+        ),
         registers=tuple(rule for kind in kinds for rule in _registers(kind, of[kind])),
         references=tuple(rule for kind in kinds for rule in _references(kind, of[kind])),
         floors=tuple(rule for kind in kinds for rule in _floors(kind, of[kind], at)),

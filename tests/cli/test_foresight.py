@@ -115,3 +115,14 @@ def test_rules_of_a_real_machine_say_until_when_it_passes(
         "evidence", "verify", sample / "report.bin", *beside, "--policy", rules, "--at", at, "--json"
     )
     assert (said.code, [reason["rule"] for reason in said.json["reasons"]]) == (5, ["pcr"])
+
+
+def test_no_rules_are_drafted_from_what_none_could_accept(
+    keyboard: Keyboard, shared_evidence: Path, tmp_path: Path
+) -> None:
+    sample = shared_evidence / "tdx" / "v4-debug-td"
+    words = ["--with", sample / "collateral.json", "--out", tmp_path / "rules.toml"]
+    at = json.loads((sample / "expected.json").read_text())["verification_time"]
+    said = keyboard("policy", "from", sample / "quote.bin", *words, "--at", at, "--json")
+    assert (said.code, said.json["error"]["reasons"]) == (5, ["DEBUG"])  # type: ignore[index]
+    assert not (tmp_path / "rules.toml").exists()
