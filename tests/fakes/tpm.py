@@ -102,6 +102,7 @@ class FakeTpm:
     chain: tuple[bytes, ...] = ()
     event_log: bytes = b""
     ima_log: bytes = b""
+    signer: bytes = b"\0\x0b" + bytes(32)
     others: dict[int, dict[int, bytes]] = field(default_factory=dict)
 
     def public(self) -> bytes:
@@ -115,7 +116,7 @@ class FakeTpm:
         """TPMS_ATTEST over the quoted PCRs."""
         values = b"".join(self.pcrs[n] for n in self.quoted)
         clock = bytes.fromhex("0000000000001000" + "00000001" + "00000000" + "01" + "2019102300163636")
-        head = bytes.fromhex("ff5443478018") + sized(b"\0\x0b" + bytes(32)) + sized(nonce)
+        head = bytes.fromhex("ff5443478018") + sized(self.signer) + sized(nonce)
         return head + clock + selection(self.quoted, self.bank) + sized(hashlib.sha256(values).digest())
 
     def quote(self, nonce: bytes, bank: int) -> list[object]:

@@ -107,10 +107,11 @@ class TpmEvidence:
             if of == bank
         }
 
-    def claims(self) -> Claims:
+    def claims(self, *, named: bool = True) -> Claims:
         """The quotes' fields as the TPM 2.0 Library names them, and the PCR values that came with them.
 
-        `attest` is the quote of the SHA-256 bank, or the first; `quotes` holds all where there are several.
+        `attest` is the quote of the SHA-256 bank, or the first; `quotes` holds all where there are several. The key's
+        public area is among them only where somebody is for its Name, as `named` says: a bare key has any attributes.
         """
         chosen = next((q for q in self.quotes if SHA256 in dict(q.attest.selections)), self.quotes[0])
         values: Claims = {
@@ -121,7 +122,7 @@ class TpmEvidence:
         claims |= {"attest": chosen.attest.claims(), **values}
         if len(self.quotes) > 1:
             claims["quotes"] = [dict(quote.attest.claims()) for quote in self.quotes]
-        if self.public is not None:
+        if self.public is not None and named:
             claims |= {"ak_name": self.public.name, "ak_public": self.public.raw}
         return claims | {"ak_digest": spki_digest(self.key)}
 

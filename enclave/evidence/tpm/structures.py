@@ -26,6 +26,7 @@ _CURVES: dict[int, type[ec.EllipticCurve]] = {3: ec.SECP256R1, 4: ec.SECP384R1}
 _RSA, _ECC, _NULL = 0x0001, 0x0023, 0x0010
 _RSASSA, _RSAPSS, _ECDSA = 0x0014, 0x0016, 0x0018
 _SHA1 = 0x0004
+_HIERARCHIES = (0x40000001, 0x4000000B, 0x4000000C, 0x40000007)  # owner, endorsement, platform, null
 _GENERATED, _QUOTE = 0xFF544347, 0x8018
 
 
@@ -124,6 +125,14 @@ class TpmPublic:
     def name(self) -> bytes:
         """The TPM's Name of the key: name algorithm and digest of the public area."""
         return SHA256.to_bytes(2, "big") + hashlib.sha256(self.raw).digest()
+
+    def primary_named(self, qualified: bytes) -> bool:
+        """Whether a qualified name is this key's as a primary of one of the TPM's hierarchies (part 1, section 16)."""
+        return any(
+            SHA256.to_bytes(2, "big") + hashlib.sha256(handle.to_bytes(4, "big") + self.name).digest()
+            == qualified
+            for handle in _HIERARCHIES
+        )
 
     def signed(self, message: bytes, signature: TpmSignature) -> bool:
         """Whether `signature` over `message` is by this key."""

@@ -42,6 +42,7 @@ def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: da
         raise NotAuthentic([*findings, *error.findings]) from error
     if findings:
         raise NotAuthentic(findings)
+    named = vouched.named or _names_itself(evidence)
     explained = explain(evidence)
     workload = workload_of(evidence.registers())
     return Facts(
@@ -57,12 +58,12 @@ def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: da
         not_after=vouched.not_after,
         missed=(*_weak(evidence), *explained.missed),
         trace=(
-            *_trace(evidence),
+            *_trace(evidence, named=named),
             *vouched.trace,
             *explained.trace,
             *[_UNCOVERED] * (workload == NO_WORKLOAD),
         ),
-        claims=evidence.claims() | explained.claims,
+        claims=evidence.claims(named=named) | explained.claims,
         inputs=vouched.inputs,
         certificates=vouched.keys,
     )
@@ -133,14 +134,24 @@ def _weak(evidence: TpmEvidence) -> Iterator[Finding]:
         )
 
 
-def _trace(evidence: TpmEvidence) -> Iterator[str]:
+def _names_itself(evidence: TpmEvidence) -> bool:
+    """Whether what was signed names the key with its attributes, as quotes by a primary key do."""
+    public = evidence.public
+    return public is not None and all(
+        public.primary_named(q.attest.qualified_signer) for q in evidence.quotes
+    )
+
+
+def _trace(evidence: TpmEvidence, *, named: bool) -> Iterator[str]:
     for quote in evidence.quotes:
         of = "; ".join(
             f"{HASH_NAMES.get(bank, hex(bank))}: {_ranges(n)}" for bank, n in quote.attest.selections
         )
         yield f"tpm: the key signed PCRs of {of or 'no bank'}, and the values are those"
-    if evidence.public is not None:
+    if named:
         yield "tpm: the key is restricted, so that it signs only what the TPM itself says"
+    else:
+        yield "tpm: nothing signed says that the key is restricted; whoever vouches for it has to know"
 
 
 def _ranges(numbers: Sequence[int]) -> str:

@@ -20,13 +20,17 @@ from enclave.evidence.trust import Trust
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vouched:
-    """Whose word the key is worth, for how long, and the TPM's identity in that word."""
+    """Whose word the key is worth, for how long, and the TPM's identity in that word.
+
+    `named` says that the word is for the key's Name, which holds its attributes, and not for the bare key.
+    """
 
     identity: bytes = field(repr=False)
     keys: tuple[bytes, ...] = field(repr=False)
     status: RootStatus
     vendor: str
     trace: tuple[str, ...]
+    named: bool = False
     not_before: datetime | None = None
     not_after: datetime | None = None
     inputs: Mapping[str, datetime] = field(default_factory=dict)
@@ -43,16 +47,13 @@ def vouched_for(evidence: TpmEvidence, trust: Trust, at: datetime) -> Vouched:
         digest = spki_digest(evidence.key)
         if digest not in trust.extra_roots:
             raise
-        attributes = (
-            "" if evidence.public is not None else "; whether it is restricted to the TPM's own words, too"
-        )
         return Vouched(
             identity=digest,
             keys=(digest,),
             status=RootStatus.TEST_ROOT,
             vendor="an attestation key added by trust",
             trace=(
-                f"tpm: no certificate of the key counts; that it is a TPM's is the caller's word{attributes}",
+                "tpm: no certificate of the key counts; that it is a TPM's, and restricted, is the caller's word",
             ),
         )
 

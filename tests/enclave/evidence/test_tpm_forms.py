@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The forms of a TPM's evidence: several banks, files beside a bare quote, and who vouches for the key."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -227,6 +228,21 @@ def test_a_key_that_trust_names_needs_no_certificate() -> None:
     assert rules(tpm.collect(NONCE)) == {"certificate"}
     tpm.attributes &= ~(1 << 16)
     assert rules(tpm.collect(NONCE), own_key(tpm)) == {"key"}
+
+
+def test_attributes_are_claimed_only_where_somebody_is_for_them() -> None:
+    tpm = made()
+    assert "ak_public" not in judged(tpm.collect(NONCE)).claims
+    assert "ak_public" in TECHNOLOGY.show(tpm.collect(NONCE))
+    name = TpmPublic.parse(tpm.public()).name
+    for handle, known in ((0x40000001, True), (0x4000000B, True), (0x40000002, False)):
+        tpm.signer = b"\0\x0b" + hashlib.sha256(handle.to_bytes(4, "big") + name).digest()
+        facts = judged(tpm.collect(NONCE))
+        assert ("ak_public" in facts.claims) is known
+        assert any("tpm: the key is restricted" in line for line in facts.trace) is known
+    tpm.signer = b"\0\x0b" + hashlib.sha256((0x40000001).to_bytes(4, "big") + name).digest()
+    tpm.attributes |= 1 << 14
+    assert "ak_public" not in judged(tpm.collect(NONCE)).claims
 
 
 def test_a_vendor_s_word_is_better_than_the_caller_s(monkeypatch: pytest.MonkeyPatch) -> None:
