@@ -51,6 +51,11 @@ class Block:
             return None
         return int.from_bytes(self.value[4:8], "little"), int.from_bytes(self.value[12:16], "little")
 
+    @property
+    def device_modes(self) -> tuple[str, ...]:
+        """What DeviceModeState says of debugging, in a block of that type."""
+        return () if self.modes is None else _named(self.modes[1], DEVICE_MODES)
+
     def claims(self) -> Claims:
         """Its fields as DSP0274 names them."""
         shown: Claims = {
@@ -61,9 +66,8 @@ class Block:
             "value": self.value,
         }
         if self.modes is not None:
-            operational, device = self.modes
-            shown["operational_mode"] = list(_named(operational, OPERATIONAL_MODES))
-            shown["device_mode"] = list(_named(device, DEVICE_MODES))
+            shown["operational_mode"] = list(_named(self.modes[0], OPERATIONAL_MODES))
+            shown["device_mode"] = list(self.device_modes)
         if self.svn is not None:
             shown["svn"] = self.svn
         return shown

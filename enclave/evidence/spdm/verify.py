@@ -210,10 +210,12 @@ def _trace(
     yield f"spdm: version {version_name(agreed.version)}, {agreed.algorithms.label}, slot {talk.runs[-1].last.slot}"
     yield f"spdm: measurements {names} signed for the last nonce, by the leaf of {len(path.certificates)} certificates"
     yield f"spdm: path up to {path.vendor}"
+    for name in (name for block in blocks for name in block.device_modes):
+        yield f"spdm: the device says of itself: {name}"
     if not agreed.signed:
         yield "spdm: no signature covers the negotiation, as version 1.1 has it"
     if talk.challenges:
-        yield f"spdm: {len(talk.challenges)} challenges answered by the same key"
+        yield "spdm: the same key answered a challenge too"
     if len(counted) < len(talk.runs):
         yield f"spdm: {len(talk.runs) - len(counted)} signed measurements for other nonces, which do not count"
     if vouched.chain is None:

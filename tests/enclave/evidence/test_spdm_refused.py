@@ -71,6 +71,12 @@ def test_a_device_in_debug_is_refused(mode: bytes, found: list[Reason]) -> None:
     assert missed(device) == found
 
 
+def test_debug_that_only_watches_is_said_aloud() -> None:
+    device = SoftDevice()
+    device.blocks[-1] = modes(device=0b00001)
+    assert "spdm: the device says of itself: non-invasive debug" in judged(device).trace
+
+
 @pytest.mark.parametrize(
     ("flags", "found"),
     [
