@@ -61,6 +61,7 @@ class Collateral:
     tcb_chain: tuple[x509.Certificate, ...]
     qe_chain: tuple[x509.Certificate, ...]
     pool: tuple[x509.Certificate, ...]
+    issuers: tuple[x509.Name, x509.Name]  # of the two lists, which make their names anew each time
 
     @classmethod
     def parse(cls, raw: bytes) -> "Collateral":
@@ -81,15 +82,17 @@ def _parse(raw: bytes) -> Collateral:
     )
     if not tcb_chain or not qe_chain:
         raise MalformedEvidence("a chain without certificates", where=_WHERE)
+    root_crl, pck_crl = load_crl(found.root_ca_crl), load_crl(found.pck_crl)
     return Collateral(
         fields=found,
         tcb_info=TcbInfo.parse(found.tcb_info),
         qe_identity=QeIdentity.parse(found.qe_identity),
-        root_crl=load_crl(found.root_ca_crl),
-        pck_crl=load_crl(found.pck_crl),
+        root_crl=root_crl,
+        pck_crl=pck_crl,
         tcb_chain=tcb_chain,
         qe_chain=qe_chain,
-        pool=(*tcb_chain, *qe_chain, *pck_chain),
+        pool=tuple(dict.fromkeys((*tcb_chain, *qe_chain, *pck_chain))),
+        issuers=(root_crl.issuer, pck_crl.issuer),
     )
 
 

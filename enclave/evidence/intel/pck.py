@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a PCK certificate says of its platform, in Intel's own extension (SPEC.md, section 3)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Self
 
 from cryptography import x509
@@ -42,14 +44,13 @@ class Pck:
             raise MalformedEvidence("no SGX extension", where=_WHERE) from error
         if not isinstance(extension, x509.UnrecognizedExtension):
             raise MalformedEvidence("an SGX extension of another kind", where=_WHERE)
-        found = _members(_whole(extension.value, _SEQUENCE), ())
         try:
-            return cls._read(found)
+            return cls._read(_fields(extension.value))
         except (KeyError, ValueError) as error:
             raise MalformedEvidence("a field of the SGX extension is missing", where=_WHERE) from error
 
     @classmethod
-    def _read(cls, found: dict[tuple[int, ...], bytes]) -> Self:
+    def _read(cls, found: Mapping[tuple[int, ...], bytes]) -> Self:
         if any(len(found[number,]) != size for number, size in _SIZES.items() if (number,) in found):
             raise ValueError("a field of another size")
         if len(found[2, 18]) != _COMPONENTS:
@@ -82,6 +83,11 @@ class Pck:
             "cached_keys": cached,
             "smt_enabled": smt,
         }
+
+
+@lru_cache(maxsize=256)
+def _fields(extension: bytes) -> Mapping[tuple[int, ...], bytes]:
+    return MappingProxyType(_members(_whole(extension, _SEQUENCE), ()))
 
 
 def _unsigned(value: bytes, largest: int) -> int:

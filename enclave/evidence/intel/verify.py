@@ -2,7 +2,7 @@
 """Is a quote authentic: signed by Intel's quoting enclave on a platform that Intel certified (SPEC.md, section 5)?"""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -26,7 +26,6 @@ from enclave.evidence.intel.quote import Quote
 from enclave.evidence.intel.second import Ours, agree
 from enclave.evidence.intel.tcb import Module, Tcb, assess
 from enclave.evidence.kinds import Kind
-from enclave.evidence.revocation import lists_for
 from enclave.evidence.roots import INTEL_ROOTS
 from enclave.evidence.trust import Trust
 
@@ -139,30 +138,17 @@ def _vouched(
     chain = load_all(quote.certification.chain.rstrip(b"\0"))
     if not chain:
         raise fault(Reason.CERTIFICATE, "a PCK certificate", "none")
-    pool = (*chain[1:], *collateral.pool, *endorsements.certificates)
+    leaves = (chain[0], collateral.tcb_chain[0], collateral.qe_chain[0])
+    pool = tuple(dict.fromkeys((*chain[1:], *collateral.pool, *endorsements.certificates)))
     crls = (collateral.pck_crl, collateral.root_crl, *endorsements.crls)
-    paths = [
-        _path(leaf, pool, crls, trust, at)
-        for leaf in (chain[0], collateral.tcb_chain[0], collateral.qe_chain[0])
-    ]
-    return _Vouched(leaf=chain[0], path=paths[0], signers=tuple(paths[1:]))
-
-
-def _path(
-    leaf: x509.Certificate,
-    pool: Sequence[x509.Certificate],
-    crls: Sequence[x509.CertificateRevocationList],
-    trust: Trust,
-    at: datetime,
-) -> Path:
-    """A path on which every certificate below the root was looked up in a list of its issuer's."""
-    found = path(leaf, pool, roots=INTEL_ROOTS, trust=trust, at=at, crls=crls)
-    for certificate in found.certificates[:-1]:
-        if next(lists_for(certificate, crls), None) is None:  # an empty list is false
-            raise fault(
-                Reason.CERTIFICATE, "a revocation list of every issuer", "none of one of them", _FETCH
-            )
-    return found
+    paths = {
+        leaf: path(leaf, pool, roots=INTEL_ROOTS, trust=trust, at=at, crls=crls)
+        for leaf in dict.fromkeys(leaves)
+    }
+    issuers = (*collateral.issuers, *(crl.issuer for crl in endorsements.crls))
+    if any(one.issuer not in issuers for found in paths.values() for one in found.certificates[:-1]):
+        raise fault(Reason.CERTIFICATE, "a revocation list of every issuer", "none of one of them", _FETCH)
+    return _Vouched(leaf=leaves[0], path=paths[leaves[0]], signers=tuple(paths[leaf] for leaf in leaves[1:]))
 
 
 def _check_documents(collateral: Collateral, vouched: _Vouched, at: datetime) -> None:
