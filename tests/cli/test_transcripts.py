@@ -7,37 +7,14 @@ say, where `...` stands for anything and `<NAME>` captures a word; a last line `
 
 import re
 import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
 import pytest
 
+from tests.fakes.transcripts import exchanges, pattern
+
 FOLDER = Path(__file__).parent / "transcripts"
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """One command and what it must say."""
-
-    typed: str
-    expected: list[str]
-    code: int
-
-
-def exchanges(text: str) -> Iterator[Exchange]:
-    for block in re.split(r"^\$ exequatur ", text, flags=re.MULTILINE)[1:]:
-        typed, *lines = block.rstrip("\n").splitlines()
-        lines = [line for line in lines if line and not line.startswith("#")]
-        code = int(lines.pop()[1:-1]) if lines and re.fullmatch(r"\[\d+\]", lines[-1]) else 0
-        yield Exchange(typed, lines, code)
-
-
-def pattern(line: str) -> str:
-    parts = re.split(r"(\.\.\.|<\w+>)", line)
-    made = [".*" if p == "..." else f"(?P{p}\\S+)" if p.startswith("<") else re.escape(p) for p in parts]
-    return re.sub(r"(\\ )+", r" +", "".join(made))
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.txt")))
