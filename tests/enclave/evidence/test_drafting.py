@@ -21,8 +21,8 @@ from enclave.evidence.policy import rules_from
 from enclave.evidence.rules import Rules
 from enclave.evidence.technologies import TECHNOLOGIES
 from tests.conftest import ROOT
-from tests.enclave.evidence.test_rules import FACTS, NOON
-from tests.fakes.evidence import Case
+from tests.fakes.evidence import NOON, Case
+from tests.fakes.facts import FACTS
 from tests.fakes.recorded import Recorded, recorded
 
 SAMPLES = [
