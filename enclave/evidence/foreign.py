@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from enclave.evidence.azure.containers import attested_tls, confidential_containers
 from enclave.evidence.kinds import Kind
+from enclave.evidence.nitro.tpm import vaportpm as nitro_vaportpm
 from enclave.evidence.spdm.captures import from_messages, from_packets
 from enclave.evidence.tpm.containers import go_tpm_tools, vaportpm
 
@@ -16,6 +17,7 @@ CONTAINERS: tuple[Unpack, ...] = (
     from_packets,
     go_tpm_tools,
     vaportpm,
+    nitro_vaportpm,
     confidential_containers,
     attested_tls,
 )

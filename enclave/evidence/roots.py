@@ -35,3 +35,9 @@ INTEL_ROOTS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Of PCK certificates and collateral: https://certificates.trustedservices.intel.com/IntelSGXRootCA.der."""
+NITRO_ROOTS: Mapping[str, str] = MappingProxyType(
+    {
+        "f2caf5ecc6190b4a8399b78bc58a2bbcd0382375db8a1bfd78a82743874fd225": "AWS Nitro Enclaves Root G1",
+    }
+)
+"""https://aws-nitro-enclaves.amazonaws.com/AWS_NitroEnclaves_Root-G1.zip."""

@@ -7,6 +7,8 @@ from types import MappingProxyType
 from enclave.evidence.ascend.verify import TECHNOLOGY as ASCEND
 from enclave.evidence.azure.verify import TECHNOLOGY as AZURE
 from enclave.evidence.kinds import Kind
+from enclave.evidence.nitro.tpm import TECHNOLOGY as NITRO_TPM
+from enclave.evidence.nitro.verify import TECHNOLOGY as NITRO
 from enclave.evidence.sgx.verify import TECHNOLOGY as SGX
 from enclave.evidence.snp.verify import TECHNOLOGY as SNP
 from enclave.evidence.software.verify import TECHNOLOGY as SOFTWARE
@@ -27,6 +29,8 @@ TECHNOLOGIES: Mapping[Kind, Technology] = MappingProxyType(
             AZURE,
             SGX,
             TDX,
+            NITRO,
+            NITRO_TPM,
         )
     }
 )
