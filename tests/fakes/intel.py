@@ -20,7 +20,7 @@ from enclave.evidence.enclosed import Enclosed
 from enclave.evidence.facts import Facts
 from enclave.evidence.intel.quote import INTEL
 from enclave.evidence.sgx.verify import TECHNOLOGY as SGX
-from enclave.evidence.tdx.report import _LAYOUT_1_5 as LAYOUT
+from enclave.evidence.tdx.report import LAYOUT
 from enclave.evidence.tdx.verify import TECHNOLOGY as TDX
 from enclave.evidence.trust import Trust
 from tests.fakes.authorities import Authority, Key

@@ -12,6 +12,7 @@ from enclave.evidence.facts import Claims, Facts
 from enclave.evidence.findings import Finding, Reason
 from enclave.evidence.intel.enclave import EnclaveReport
 from enclave.evidence.intel.quote import Quote, recognised
+from enclave.evidence.intel.showing import shown
 from enclave.evidence.intel.verify import FLOORS, INPUTS, Reported, custody_of, verify_platform
 from enclave.evidence.kinds import Kind
 from enclave.evidence.technology import Technology
@@ -65,7 +66,7 @@ def _missed(report: EnclaveReport) -> Iterator[Finding]:
 def show(body: bytes) -> Claims:
     """What the evidence says, believed by nobody."""
     quote, report = _parse(Enclosed.parse(body).evidence)
-    return {**quote.claims(), **report.claims(), "qe_report": quote.certification.report.claims()}
+    return shown(quote, report.claims())
 
 
 def recognise(raw: bytes) -> bool:

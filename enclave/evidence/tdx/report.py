@@ -28,7 +28,7 @@ _LAYOUT = (
     ("rtmr3", 48),
     ("report_data", 64),
 )
-_LAYOUT_1_5 = (*_LAYOUT, ("tee_tcb_svn2", 16), ("mr_service_td", 48))
+LAYOUT = (*_LAYOUT, ("tee_tcb_svn2", 16), ("mr_service_td", 48))
 _SEPT_VE_DISABLE = 28
 COVERED = ("mr_td", "mr_config_id", "mr_owner", "mr_owner_config", "rtmr0", "rtmr1", "rtmr2", "rtmr3")
 _OPEN = MappingProxyType(
@@ -48,7 +48,7 @@ class TdReport:
     @classmethod
     def parse(cls, raw: bytes) -> Self:
         """Read the body of a quote: 584 bytes, or 648 with TEE_TCB_SVN2 and MRSERVICETD."""
-        layout = next((one for one in (_LAYOUT, _LAYOUT_1_5) if sum(n for _, n in one) == len(raw)), None)
+        layout = next((one for one in (_LAYOUT, LAYOUT) if sum(n for _, n in one) == len(raw)), None)
         if layout is None:
             raise MalformedEvidence(f"a TD report of {len(raw)} bytes", where="TD report")
         values, at = dict[str, bytes](), 0

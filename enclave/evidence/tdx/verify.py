@@ -14,6 +14,7 @@ from enclave.evidence.facts import Claims, Facts, RootStatus
 from enclave.evidence.findings import Finding, Reason
 from enclave.evidence.intel.ccel import CcLog
 from enclave.evidence.intel.quote import Quote, recognised
+from enclave.evidence.intel.showing import shown
 from enclave.evidence.intel.verify import FLOORS, INPUTS, Platform, Reported, custody_of, verify_platform
 from enclave.evidence.kinds import Kind
 from enclave.evidence.tdx.report import COVERED, TdReport
@@ -127,7 +128,7 @@ def _unreplayed(log: CcLog, report: TdReport) -> Iterator[Finding]:
 def show(body: bytes) -> Claims:
     """What the evidence says, believed by nobody."""
     quote, report = _parse(Enclosed.parse(body).evidence)
-    return {**quote.claims(), **report.claims(), "qe_report": quote.certification.report.claims()}
+    return shown(quote, report.claims())
 
 
 def recognise(raw: bytes) -> bool:

@@ -276,6 +276,9 @@ def test_quotes_are_recognised_and_shown() -> None:
     assert not TECHNOLOGY.recognise(b"\4\0\2\0\x81")
     shown = TECHNOLOGY.show(TECHNOLOGY.wrap(tdx.quote()))
     assert (shown["quote_version"], shown["report_data"]) == (4, b"R" * 32 + bytes(32))
+    assert shown["pck"] == tdx.facts().claims["pck"]
+    assert shown["qe_report"]["mr_enclave"] == b"E" * 32
+    assert len(shown["pck_chain"]) == 3
     for technology, other in ((TECHNOLOGY, sgx), (SGX, tdx)):
         body = Enclosed(evidence=other.quote(), pieces=(other.collateral(),)).encode()
         with pytest.raises(MalformedEvidence):
