@@ -115,7 +115,7 @@ def _ages(rules: "Rules", facts: Facts, at: datetime) -> Iterator[Finding]:
         made = facts.inputs.get(rule.input)
         if rule.kind is not facts.kind or (made is None and not rule.required):
             continue
-        if made is None or not made <= at < rule.until(made):
+        if made is None or at >= rule.until(made):  # what was made since is not too old
             expected = f"{rule.input} made less than {rule.at_most} s before {_instant(at)}"
             found = "none" if made is None else f"{rule.input} of {_instant(made)}"
             yield finding(Reason.AGE, expected, found, f"send a newer {rule.input} with the evidence")
