@@ -9,6 +9,7 @@ from typing import Self
 import cbor2
 
 from enclave.errors import MalformedEvidence
+from enclave.evidence.cbor import decode
 from enclave.evidence.endorsements import Endorsements
 
 _LONGEST = 16 << 20
@@ -41,11 +42,12 @@ class Enclosed:
         if len(raw) > _LONGEST:
             raise MalformedEvidence(f"longer than {_LONGEST} bytes", where="device evidence")
         try:
-            evidence, pieces = cbor2.loads(raw)
-            enclosed = cls(evidence=evidence, pieces=tuple(pieces))
-            right = {type(part) for part in (evidence, *pieces)} == {bytes} and enclosed.encode() == raw
-        except Exception as error:  # cbor2 and unpacking raise many kinds on hostile input
+            parts = decode(raw)
+        except ValueError as error:
             raise MalformedEvidence("not evidence and endorsements", where="device evidence") from error
-        if not right or len(pieces) > _MOST_PIECES:
+        if not isinstance(parts, list) or tuple(map(type, parts)) != (bytes, list):
+            raise MalformedEvidence("not evidence and endorsements", where="device evidence")
+        evidence, pieces = parts
+        if len(pieces) > _MOST_PIECES or any(type(piece) is not bytes for piece in pieces):
             raise MalformedEvidence("a part of the wrong type, or too many", where="device evidence")
-        return enclosed
+        return cls(evidence=evidence, pieces=tuple(pieces))

@@ -8,6 +8,7 @@ from typing import Self
 import cbor2
 
 from enclave.errors import MalformedEvidence
+from enclave.evidence.cbor import decode
 from enclave.evidence.tpm.evidence import TpmEvidence
 from enclave.evidence.tpm.ima import ImaEntry
 
@@ -34,13 +35,12 @@ class AscendEvidence:
 def body_in(raw: bytes) -> bytes:
     """The TPM's body inside."""
     try:
-        label, body = cbor2.loads(raw)
-        right = label == LABEL and type(body) is bytes and wrapped(body) == raw
-    except Exception as error:  # cbor2 and unpacking raise many kinds on hostile input
+        parts = decode(raw)
+    except ValueError as error:
         raise MalformedEvidence("not the evidence of an Ascend host", where=_WHERE) from error
-    if not right:
-        raise MalformedEvidence("another label, or another encoding", where=_WHERE)
-    assert isinstance(body, bytes)
+    body = parts[1] if isinstance(parts, list) and len(parts) == 2 and parts[0] == LABEL else None
+    if not isinstance(body, bytes):
+        raise MalformedEvidence("another label, or other parts", where=_WHERE)
     return body
 
 

@@ -18,6 +18,7 @@ _GO = "go-tpm-tools attestation"
 _VAPOR = "vaportpm container"
 _PUBLICS = (b"\x00\x01\x00\x0b", b"\x00\x23\x00\x0b")
 _KEY, _QUOTE, _EVENTS, _INSTANCE, _CERTIFICATE, _ISSUER = 1, 2, 3, 4, 6, 7
+_MOST_FIELDS = 256
 _ECDSA_SHA256 = bytes.fromhex("0018000b")
 
 
@@ -56,8 +57,10 @@ def _go_quote(raw: bytes) -> list[object]:
 
 def _fields(raw: bytes, numbers: tuple[int, ...] = ()) -> Iterator[tuple[int, bytes]]:
     """The fields of a protobuf message: bytes, or big-endian numbers for those in `numbers`."""
-    at = 0
+    at = count = 0
     while at < len(raw):
+        if (count := count + 1) > _MOST_FIELDS:
+            raise MalformedEvidence(f"more than {_MOST_FIELDS} fields", where=_GO)
         key, at = _varint(raw, at)
         wanted = 0 if key >> 3 in numbers else 2
         if key & 7 != wanted or key >> 3 == 0:

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-import cbor2
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from enclave.errors import MalformedEvidence
+from enclave.evidence.cbor import decode
 from enclave.evidence.certificates import LONGEST_PATH, load, spki_digest
 from enclave.evidence.enclosed import Enclosed
 from enclave.evidence.facts import Claims
@@ -111,7 +111,7 @@ class TpmEvidence:
         """The quotes' fields as the TPM 2.0 Library names them, and the PCR values that came with them.
 
         `attest` is the quote of the SHA-256 bank, or the first; `quotes` holds all where there are several. The key's
-        public area is among them only where somebody is for its Name, as `named` says: a bare key has any attributes.
+        Name and area are among them only where somebody is for the Name, as `named` says: a bare key has any attributes.
         """
         chosen = next((q for q in self.quotes if SHA256 in dict(q.attest.selections)), self.quotes[0])
         values: Claims = {
@@ -123,21 +123,21 @@ class TpmEvidence:
         if len(self.quotes) > 1:
             claims["quotes"] = [dict(quote.attest.claims()) for quote in self.quotes]
         if self.public is not None and named:
-            claims |= {"ak_name": self.public.name, "ak_public": self.public.raw}
-        return claims | {"ak_digest": spki_digest(self.key)}
+            claims |= {"ak_name": self.public.name, "ak_public_area": self.public.raw}
+        public = self.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return claims | {"ak_public": public, "ak_digest": spki_digest(self.key)}
 
 
 def _parts(raw: bytes) -> tuple[tuple[Quote, ...], bytes, list[bytes], bytes, bytes]:
     try:
-        parts = cbor2.loads(raw)
-        again = cbor2.dumps(parts, canonical=True)
-    except Exception as error:  # cbor2 raises many kinds on hostile input
-        raise MalformedEvidence("not CBOR", where=_WHERE) from error
+        parts = decode(raw)
+    except ValueError as error:
+        raise MalformedEvidence(str(error), where=_WHERE) from error
     shape = tuple(map(type, parts)) if isinstance(parts, list) else ()
-    if again == raw and shape == (bytes, bytes, bytes, list, list, bytes, bytes):
+    if isinstance(parts, list) and shape == (bytes, bytes, bytes, list, list, bytes, bytes):
         attest, signature, key, pcrs, *rest = parts
         quotes = [[attest, signature, pcrs]]
-    elif again == raw and shape == (list, bytes, list, bytes, bytes):
+    elif isinstance(parts, list) and shape == (list, bytes, list, bytes, bytes):
         quotes, key, *rest = parts
     else:
         raise MalformedEvidence("not the seven parts of one quote or the five of several", where=_WHERE)

@@ -63,7 +63,7 @@ def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: da
             *explained.trace,
             *[_UNCOVERED] * (workload == NO_WORKLOAD),
         ),
-        claims=evidence.claims(named=named) | explained.claims,
+        claims=evidence.claims(named=vouched.named) | explained.claims,
         inputs=vouched.inputs,
         certificates=vouched.keys,
     )

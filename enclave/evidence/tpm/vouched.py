@@ -125,6 +125,7 @@ def _enrolled(evidence: TpmEvidence, leaf: x509.Certificate, enrolment: Enrolmen
         status=RootStatus.TEST_ROOT if vendor is None else RootStatus.VENDOR,
         vendor=named,
         keys=(key_digest(leaf), enrolment.endorsement, enrolment.root),
+        named=True,
         trace=(
             f"tpm: an enroller checked that the key and an endorsement key are in one TPM, up to {named}",
         ),

@@ -10,6 +10,7 @@ from pathlib import Path
 import cbor2
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from contracts.records import Level
 from enclave.errors import MalformedEvidence, NotAuthentic
@@ -24,6 +25,7 @@ from enclave.evidence.technologies import TECHNOLOGIES
 from enclave.evidence.tpm.events import applications, command_lines, lines, secure_boot, variables
 from enclave.evidence.tpm.evidence import TpmEvidence
 from enclave.evidence.tpm.log import EventLog
+from enclave.evidence.tpm.structures import TpmPublic
 from enclave.evidence.trust import Trust
 
 GCP = ("gcp-sev-vtpm-ak-chain", "gcp-tdx-vtpm-ak-chain")
@@ -94,6 +96,10 @@ def same(claim: Claim, expected: object) -> bool:
     return claim == expected
 
 
+def spki_of(public: TpmPublic) -> bytes:
+    return public.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
 def test_every_sample_is_accepted_with_the_claims_that_are_expected(sample: Sample) -> None:
     result = sample.examined(nonce=str(sample.expected["claims"].get("nonce", "")))  # type: ignore[attr-defined]
     assert result.accepted is (sample.expected["verdict"] == {"result": "accept"})
@@ -103,9 +109,10 @@ def test_every_sample_is_accepted_with_the_claims_that_are_expected(sample: Samp
         claims |= claims["attest"]  # type: ignore[arg-type]
     if str(expected.get("ak_public", "")).startswith("field 1"):  # said in words
         assert expected.pop("ak_public") == "field 1 (TPMT_PUBLIC, RSA 2048)"
-        public = claims["ak_public"]
+        public = TECHNOLOGIES[Kind.TPM].show(sample.detected.body)["ak_public_area"]
         assert isinstance(public, bytes)
         assert public.hex().startswith("0001000b")
+        assert claims["ak_public"] == spki_of(TpmPublic.parse(public))
     assert expected
     for name, value in expected.items():
         assert same(claims[name], value), name
@@ -238,7 +245,7 @@ def test_files_of_tpm2_tools_count_in_any_order_and_none_may_lack(shared_evidenc
     assert bare.claims == claims
     assert any("nothing signed says that the key is restricted" in line for line in bare.trace)
     shown = TECHNOLOGIES[Kind.TPM].show(sample.detected.body)
-    assert shown.keys() - claims.keys() == {"ak_name", "ak_public"}  # which no word is for
+    assert shown.keys() - claims.keys() == {"ak_name", "ak_public_area"}  # which no word is for
     for lacking in ((public, pcrs), (public, signature), (pcrs, signature), (*sample.pieces, signature), ()):
         with pytest.raises(MalformedEvidence):
             replace(sample, pieces=lacking).examined()
