@@ -21,6 +21,7 @@ from enclave.evidence.software.verify import workload_of
 from enclave.evidence.verify import Verified, verify
 from enclave.guest.collectors.software import Software
 from tests.fakes.evidence import FILES, KEYS, NOON, SALT, Case, challenge
+from tests.fakes.facts import CUSTODY, FACTS, RULES
 
 OTHER_NONCE = Digest(b"\x57" * 32)
 
@@ -179,3 +180,34 @@ def test_a_vendor_s_peripheral_raises_nothing(case: Case) -> None:
     root, other = verified.devices
     strong = replace(other, kind=Kind.TDX, status=RootStatus.VENDOR)
     assert (root.level, strong.level) == (Level.NONE, Level.ROOTED)
+
+
+def test_custody_lifts_the_level_gives_the_place_and_ends_the_verdict(software: Case) -> None:
+    verified = verify(software.bundle(), trust=software.policy.trust, at=NOON)
+    isolated = replace(verified, devices=(replace(FACTS, bound=verified.root.bound),))
+    terms = replace(software.policy.enforced, maximum_age=90 * 86_400, minimum_level=Level.ISOLATED_CUSTODY)
+    policy = replace(software.policy, rules=RULES, enforced=terms)
+    given = {"challenge_time": int(NOON.timestamp()), "salt": SALT, "policy_id": software.policy_id}
+    verdict = appraise(isolated, policy, **given).verdict()
+    assert (verdict.level, verdict.place) == (Level.ISOLATED_CUSTODY, CUSTODY.place)
+    assert verdict.expiry == int(CUSTODY.not_after.timestamp())
+    assert verdict.kinds == 1 << Kind.TDX.bit
+    bare = replace(isolated.root, custody=None)
+    with pytest.raises(Refused) as caught:
+        appraise(replace(isolated, devices=(bare,)), policy, **given)
+    assert caught.value.reasons == (Reason.LEVEL.name,)
+
+
+def test_the_level_of_the_root_device_is_held_to_what_the_contracts_enforce(software: Case) -> None:
+    verified = verify(software.bundle(), trust=software.policy.trust, at=NOON)
+    terms = replace(software.policy.enforced, minimum_level=Level.MEASURED)
+    policy = replace(software.policy, enforced=terms)
+    with pytest.raises(Refused) as caught:
+        appraise(
+            verified,
+            policy,
+            challenge_time=int(NOON.timestamp()),
+            salt=SALT,
+            policy_id=software.policy_id,
+        )
+    assert caught.value.reasons == (Reason.LEVEL.name,)

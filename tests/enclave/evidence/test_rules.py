@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from contracts.ids import Digest
 from contracts.records import Level
@@ -164,6 +166,30 @@ def test_refusal_begins_at_the_first_moment_that_changes_an_answer(rules: Rules,
     assert moment == NOON + days * DAY
     assert unmet(rules=rules, later=days * DAY - timedelta(seconds=1)) == []
     assert unmet(rules=rules, later=days * DAY)
+
+
+@given(
+    floors=st.lists(st.tuples(st.integers(3, 6), st.integers(-5, 40), st.integers(0, 5)), max_size=4),
+    at_most=st.integers(5, 60),
+    until=st.integers(1, 60),
+)
+def test_nothing_is_refused_before_that_moment_and_something_at_it(
+    floors: list[tuple[int, int, int]], at_most: int, until: int
+) -> None:
+    dated = tuple(
+        FloorRule(
+            kind=Kind.TDX, claim="tcb.svn.1", at_least=least, since=NOON + day * DAY, grace=grace * 86_400
+        )
+        for least, day, grace in floors
+    )
+    ages = (replace(RULES.ages[0], at_most=at_most * 86_400 + 1),)
+    rules, facts = replace(RULES, floors=dated, ages=ages), replace(FACTS, not_after=NOON + until * DAY)
+    assume(not unmet(facts, rules))
+    moment = refused_from([facts], rules, NOON)
+    assert moment is not None
+    assert unmet(facts, rules, moment - NOON)
+    for hour in range(0, int((moment - NOON) / timedelta(hours=1)), 6):
+        assert not unmet(facts, rules, timedelta(hours=hour))
 
 
 def test_some_evidence_is_never_refused() -> None:
