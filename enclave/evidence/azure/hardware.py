@@ -21,14 +21,19 @@ _SAME = (
     *("td_attributes", "xfam", "mr_td", "mr_config_id", "mr_owner", "mr_owner_config"),
     *("rtmr0", "rtmr1", "rtmr2", "rtmr3"),
 )
+_CONFIGURING = _SAME[3:]
 _TD_REPORT_DATA = slice(128, 192)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Isolated:
-    """What the hardware's vendor vouches for; `launch` measures the paravisor and firmware, `bound` its report data."""
+    """What the hardware's vendor vouches for; `launch` measures the paravisor with its firmware, `bound` is report data.
+
+    `configuration` is what the host gave at launch, and on TDX the registers that may be extended since.
+    """
 
     launch: bytes
+    configuration: bytes
     bound: bytes
     identity: bytes = field(repr=False)
     status: RootStatus
@@ -55,6 +60,7 @@ def _by_amd(evidence: AzureEvidence, beside: Endorsements, trust: Trust, at: dat
         raise fault(Reason.BINDING, "a report that the paravisor asked for, at VMPL 0", f"VMPL {report.vmpl}")
     return Isolated(
         launch=report.measurement,
+        configuration=report.host_data,
         bound=report.report_data,
         identity=attested.identity,
         status=attested.path.status,
@@ -78,6 +84,7 @@ def _by_intel(evidence: AzureEvidence, beside: Endorsements, trust: Trust, at: d
         raise fault(Reason.BINDING, "a quote of the TD report beside it", "one of another report")
     return Isolated(
         launch=values["mr_td"],
+        configuration=b"".join(values[name] for name in _CONFIGURING),
         bound=found.report.report_data,
         identity=found.identity,
         status=found.status,

@@ -28,7 +28,7 @@ from enclave.evidence.tpm.structures import signed_by
 from enclave.evidence.trust import Trust
 
 _PCRS = (0, 2, 4, 7, *range(8, 15))
-COVERS = ("launch", *(f"pcr{number}" for number in _PCRS))
+COVERS = ("launch", "configuration", *(f"pcr{number}" for number in _PCRS))
 FLOORS = (*(f"snp.{name}" for name in SNP.floors), *(f"tdx.{name}" for name in TDX.floors))
 INPUTS = ("ak-certificate", "ak-crl", *dict.fromkeys((*SNP.inputs, *TDX.inputs)))
 
@@ -54,7 +54,11 @@ def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: da
 def _facts(
     evidence: AzureEvidence, hardware: Isolated, path: Path | None, beside: Endorsements, index: int
 ) -> Facts:
-    registers = {"launch": hardware.launch, **evidence.registers()}
+    registers = {
+        "launch": hardware.launch,
+        "configuration": hardware.configuration,
+        **evidence.registers(),
+    }
     explained = explain(_as_tpm(evidence, beside))
     tested = path is not None and path.status is RootStatus.TEST_ROOT
     return Facts(
@@ -125,6 +129,7 @@ def _binding_faults(evidence: AzureEvidence, hardware: Isolated) -> Iterator[Fin
 
 def _trace(evidence: AzureEvidence, path: Path | None) -> Iterator[str]:
     yield "azure-vtpm: the hardware's report binds the runtime data, and with it the vTPM's attestation key"
+    yield "azure-vtpm: what is fresh is the quote; the hardware's report is of when the paravisor last wrote it"
     yield "azure-vtpm: that key signed the quote, and the PCR values are those; its attributes are not visible here"
     if path is not None:
         yield f"azure-vtpm: the key's certificate leads to {path.vendor} over {len(path.certificates)} certificates"
@@ -132,7 +137,7 @@ def _trace(evidence: AzureEvidence, path: Path | None) -> Iterator[str]:
         yield "azure-vtpm: the key's certificate is of this key, but its chain ends early, so that it adds nothing"
     else:
         yield "azure-vtpm: no certificate of the key came along; the key counts by the hardware's report alone"
-    if not set(COVERS) <= {"launch", *evidence.registers()}:
+    if not set(_PCRS) <= evidence.pcrs.keys():
         yield "azure-vtpm: without every PCR that measures the guest it vouches for no workload"
 
 

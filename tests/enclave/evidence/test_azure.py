@@ -112,10 +112,20 @@ def test_the_workload_is_paravisor_and_guest() -> None:
     changed = {number: {**GOOD.pcrs, number: b"\xaa" * 32} for number in range(24)}
     covered = {n for n, pcrs in changed.items() if facts(GOOD.but(pcrs=pcrs)).workload != workload}
     assert covered == {0, 2, 4, 7, *range(8, 15)}
-    assert facts(GOOD.but(processor=Processor(measurement=b"\1" * 48))).workload != workload
+    for change in ({"measurement": b"\1" * 48}, {"host_data": b"\1" * 32}):
+        assert facts(GOOD.but(processor=Processor(**change))).workload != workload
     partial = facts(GOOD.but(quoted=(0, 1, 2)))
     assert partial.workload == NO_WORKLOAD
     assert any("no workload" in said for said in partial.trace)
+
+
+@pytest.mark.parametrize("name", ["mr_td", "mr_config_id", "mr_owner", "mr_owner_config", "rtmr0", "rtmr3"])
+def test_the_workload_of_a_trust_domain_is_all_that_is_its_own(name: str) -> None:
+    machine, other = on_tdx(), on_tdx()
+    other.intel.put(name, b"\x99" * 48)
+    assert facts(machine).workload != facts(other).workload
+    other.intel.put(name, facts(machine).claims["tdx"][name])
+    assert facts(machine).workload == facts(other).workload
 
 
 def test_event_logs_are_replayed_to_the_vtpm_s_registers() -> None:
