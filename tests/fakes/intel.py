@@ -131,6 +131,7 @@ class FakeIntel:
     edit: Callable[[Json], None] = lambda fields: None
     trust: Trust | None = None
     padding: bytes = b""
+    tee: int | None = None
     pieces: tuple[bytes, ...] = ()
 
     @classmethod
@@ -178,7 +179,7 @@ class FakeIntel:
 
     @property
     def is_tdx(self) -> bool:
-        return self.version > 3
+        return self.version > 3 if self.tee is None else self.tee != 0
 
     def put(self, name: str, value: bytes) -> None:
         """Set a field of the trust domain's report."""

@@ -80,8 +80,6 @@ def _parse(raw: bytes) -> Collateral:
             found.pck_crl_issuer_chain,
         )
     )
-    if not tcb_chain or not qe_chain:
-        raise MalformedEvidence("a chain without certificates", where=_WHERE)
     root_crl, pck_crl = load_crl(found.root_ca_crl), load_crl(found.pck_crl)
     return Collateral(
         fields=found,

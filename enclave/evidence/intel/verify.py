@@ -136,8 +136,6 @@ def _vouched(
     quote: Quote, collateral: Collateral, endorsements: Endorsements, trust: Trust, at: datetime
 ) -> _Vouched:
     chain = load_all(quote.certification.chain.rstrip(b"\0"))
-    if not chain:
-        raise fault(Reason.CERTIFICATE, "a PCK certificate", "none")
     leaves = (chain[0], collateral.tcb_chain[0], collateral.qe_chain[0])
     pool = tuple(dict.fromkeys((*chain[1:], *collateral.pool, *endorsements.certificates)))
     crls = (collateral.pck_crl, collateral.root_crl, *endorsements.crls)
