@@ -26,18 +26,18 @@ _OURS = frozenset(form for name in map(UUID, _NAMES) for form in (name.bytes, na
 def certificate_table(raw: bytes) -> tuple[bytes, ...]:
     """AMD's certificates and revocation list in a table; blobs of other GUIDs are the host's own and left out."""
     found: list[bytes] = []
-    for number in range(_MOST + 1):
-        entry = raw[_ENTRY * number : _ENTRY * (number + 1)]
-        if len(entry) < _ENTRY or number == _MOST:
-            raise MalformedEvidence("no end of the table", where="certificate table")
+    for at in range(0, _ENTRY * _MOST, _ENTRY):
+        entry = raw[at : at + _ENTRY]
+        if len(entry) < _ENTRY:
+            break
         if not any(entry):
             return tuple(found)
-        start, size = (int.from_bytes(entry[at : at + 4], "little") for at in (16, 20))
+        start, size = (int.from_bytes(entry[place : place + 4], "little") for place in (16, 20))
         if size == 0 or start + size > len(raw):
-            raise MalformedEvidence(f"entry {number} lies outside", where="certificate table")
+            raise MalformedEvidence(f"entry {at // _ENTRY} lies outside", where="certificate table")
         if entry[:16] in _OURS:
             found.append(raw[start : start + size])
-    raise AssertionError  # the loop returns or raises
+    raise MalformedEvidence("no end of the table", where="certificate table")
 
 
 def is_table(raw: bytes) -> bool:

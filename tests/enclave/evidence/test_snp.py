@@ -136,6 +136,16 @@ def test_a_chain_of_another_line_is_refused(issuer: str) -> None:
     assert refused(GOOD.but(issuer=chips), root.pem, trust=root.trust) == {"CERTIFICATE"}
 
 
+@pytest.mark.parametrize("at", [0x50, 0x90, 0x180, 0x2A0, 0x2E8])
+def test_a_report_that_was_changed_is_refused(at: int) -> None:
+    raw = bytearray(GOOD.report())
+    raw[at] ^= 1
+    body = Enclosed(evidence=bytes(raw), pieces=GOOD.pieces()).encode()
+    with pytest.raises(NotAuthentic) as caught:
+        TECHNOLOGY.verify(body, 0, node=None, trust=GOOD.trust, at=NOON)
+    assert set(caught.value.reasons) == {"SIGNATURE", *(["PLATFORM"] if at == 0x180 else [])}
+
+
 def test_roots_are_pinned_one_for_each_line() -> None:
     assert sorted(SNP_ROOTS.values()) == ["AMD ARK-Genoa", "AMD ARK-Milan", "AMD ARK-Turin"]
     nobody = Trust(enrollers=frozenset(), extra_roots=frozenset())
