@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Certificate paths of every technology: from a device's certificate up to a root that counts (SPEC.md, section 5).
+"""Certificate paths of every technology: from a device's certificate up to a root that counts (SPEC.md, section 12).
 
 Paths are built here and not taken as sent, end at the first key that counts and never use a root's own signature.
 Signatures are remembered, because they do not change; validity and revocation are looked at every time.
