@@ -1,22 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""COSE_Sign1 (RFC 9052, section 4.2) as tokens of devices use it: ECDSA, payload inside, no external data."""
+"""COSE_Sign1 (RFC 9052, section 4.2) as tokens of devices use it: ECDSA or RSASSA-PSS, payload inside."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 import cbor2
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
 from enclave.errors import MalformedEvidence
 
-_TAG = 18
-_ALGORITHMS: Mapping[int, tuple[str, type[hashes.HashAlgorithm], int]] = {
+_LEAST_BITS, _MOST_BITS = 2048, 8192
+_TAGGED, _MAC = b"\xd2", b"\xd1"
+_ECDSA: Mapping[int, tuple[str, type[hashes.HashAlgorithm], int]] = {
     -7: ("secp256r1", hashes.SHA256, 32),
     -35: ("secp384r1", hashes.SHA384, 48),
     -36: ("secp521r1", hashes.SHA512, 66),
+}
+_PSS: Mapping[int, type[hashes.HashAlgorithm]] = {
+    -37: hashes.SHA256,
+    -38: hashes.SHA384,
+    -39: hashes.SHA512,
 }
 
 
@@ -31,23 +37,23 @@ class Sign1:
     signature: bytes = field(repr=False)
 
     @classmethod
-    def parse(cls, raw: object, where: str) -> Self:
-        """Read a COSE_Sign1, tagged or not, from bytes or from what CBOR decoded to."""
+    def parse(cls, raw: bytes, where: str) -> Self:
+        """Read a COSE_Sign1, tagged or not; raises `MalformedEvidence`."""
+        if raw.startswith(_MAC):
+            hint = "whoever checks a MAC can make one; ask for a token that is signed"
+            raise MalformedEvidence(
+                "a COSE_Mac0, which proves nothing to a third party", where=where, hint=hint
+            )
         try:
-            decoded: Any = cbor2.loads(raw) if isinstance(raw, bytes) else raw
-            if isinstance(decoded, cbor2.CBORTag) and decoded.tag == _TAG:
-                decoded = decoded.value
-            protected, unprotected, payload, signature = decoded
+            protected, unprotected, payload, signature = cbor2.loads(raw.removeprefix(_TAGGED))
             header = cbor2.loads(protected)
             algorithm = header[1]
         except Exception as error:  # cbor2 and unpacking raise many kinds on hostile input
             raise MalformedEvidence("not a COSE_Sign1", where=where) from error
-        if {type(protected), type(payload), type(signature)} != {bytes} or not isinstance(unprotected, Mapping):
+        if {type(protected), type(payload), type(signature)} != {bytes} or type(unprotected) is not dict:
             raise MalformedEvidence("a COSE_Sign1 with a part of the wrong type", where=where)
-        if algorithm not in _ALGORITHMS or len(signature) != 2 * _ALGORITHMS[algorithm][2]:
-            raise MalformedEvidence(
-                "a signature that is none of ES256, ES384, ES512", where=where, hint=str(algorithm)[:40]
-            )
+        if type(algorithm) is not int or not _fits(algorithm, signature):
+            raise MalformedEvidence("neither ES256 to ES512 nor PS256 to PS512", where=where)
         return cls(
             protected=protected,
             algorithm=algorithm,
@@ -57,14 +63,30 @@ class Sign1:
         )
 
     def signed_by(self, key: object, aad: bytes = b"") -> bool:
-        """Whether `key` signed payload and protected header, on the algorithm's curve."""
-        curve, hashed, size = _ALGORITHMS[self.algorithm]
-        if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != curve:
-            return False
-        r, s = (int.from_bytes(self.signature[i : i + size], "big") for i in (0, size))
+        """Whether `key` signed payload and protected header, by the header's algorithm."""
         signed = cbor2.dumps(["Signature1", self.protected, aad, self.payload])
         try:
-            key.verify(utils.encode_dss_signature(r, s), signed, ec.ECDSA(hashed()))
+            if isinstance(key, ec.EllipticCurvePublicKey) and self.algorithm in _ECDSA:
+                return self._ecdsa(key, signed)
+            if isinstance(key, rsa.RSAPublicKey) and self.algorithm in _PSS and key.key_size >= _LEAST_BITS:
+                hashed = _PSS[self.algorithm]()
+                scheme = padding.PSS(padding.MGF1(hashed), padding.PSS.DIGEST_LENGTH)
+                key.verify(self.signature, signed, scheme, hashed)
+                return True
         except (InvalidSignature, ValueError):
             return False
+        return False
+
+    def _ecdsa(self, key: ec.EllipticCurvePublicKey, signed: bytes) -> bool:
+        curve, hashed, size = _ECDSA[self.algorithm]
+        if key.curve.name != curve:
+            return False
+        r, s = (int.from_bytes(self.signature[i : i + size], "big") for i in (0, size))
+        key.verify(utils.encode_dss_signature(r, s), signed, ec.ECDSA(hashed()))
         return True
+
+
+def _fits(algorithm: int, signature: bytes) -> bool:
+    if algorithm in _ECDSA:
+        return len(signature) == 2 * _ECDSA[algorithm][2]
+    return algorithm in _PSS and _LEAST_BITS <= 8 * len(signature) <= _MOST_BITS

@@ -4,6 +4,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from enclave.evidence.arm.cca import TECHNOLOGY as CCA
+from enclave.evidence.arm.psa import TECHNOLOGY as PSA
 from enclave.evidence.ascend.verify import TECHNOLOGY as ASCEND
 from enclave.evidence.azure.verify import TECHNOLOGY as AZURE
 from enclave.evidence.kinds import Kind
@@ -16,6 +18,7 @@ from enclave.evidence.spdm.verify import TECHNOLOGY as SPDM
 from enclave.evidence.tdx.verify import TECHNOLOGY as TDX
 from enclave.evidence.technology import Technology
 from enclave.evidence.tpm.verify import TECHNOLOGY as TPM
+from enclave.evidence.virtcca.verify import TECHNOLOGY as VIRTCCA
 
 TECHNOLOGIES: Mapping[Kind, Technology] = MappingProxyType(
     {
@@ -31,6 +34,9 @@ TECHNOLOGIES: Mapping[Kind, Technology] = MappingProxyType(
             TDX,
             NITRO,
             NITRO_TPM,
+            CCA,
+            PSA,
+            VIRTCCA,
         )
     }
 )
