@@ -1,51 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
 """Step 4: the quoter, the one process of the guest that opens the CPU's evidence device.
 
-`python -E -s -B -m enclave.guest.quoter FD KIND [ARGUMENT ...]`, where the arguments are those of the collector:
-`software GUEST_FILES_DIGEST` or `tpm TCTI CERTIFICATE [EVENT_LOG [IMA_LOG]]`. It takes the nodeId once and then
-challenges from the vault over the inherited socket (SPEC.md, section 3), computes the report data itself, and
+`python -E -s -B -m enclave.guest.quoter FD KIND [ARGUMENT ...] [+ KIND [ARGUMENT ...]] ...` names the root device and
+then the peripherals (SPEC.md, section 3.1). It takes the nodeId once and then challenges from the vault over the inherited socket (SPEC.md, section 3), computes the report data itself, and
 listens to nobody else, so that nobody else gets evidence for other keys.
 """
 
 import socket
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Protocol
 
 from contracts.digests import Cbor
 from contracts.errors import ExequaturError
 from contracts.ids import Address, Digest, NodeId, PolicyId
-from enclave.evidence.binding import Challenge, DeviceEntry, GuestClaims, report_data
-from enclave.faults import Disconnected, OutOfTurn, UnknownMessage
-from enclave.guest.collectors.software import Software
-from enclave.guest.collectors.tpm import Tpm
+from enclave.evidence.binding import (
+    Challenge,
+    DeviceEntry,
+    GuestClaims,
+    device_nonce,
+    evidence_digest,
+    report_data,
+)
+from enclave.faults import DeviceError, Disconnected, OutOfTurn, UnknownMessage
+from enclave.guest.devices import MOST, Collector, Peripherals, Processes, apart, collector
 from enclave.wire import Channel
-
-
-class Collector(Protocol):
-    """The interface to an evidence device."""
-
-    kind: str
-
-    def collect(self, report_data: bytes) -> bytes:
-        """Evidence over the 64 bytes."""
-
-
-def collector(kind: str, *arguments: str) -> Collector:
-    """The collector of that kind; raises `UnknownMessage` for one that this guest does not have."""
-    match kind, arguments:
-        case "software", (guest_files,):
-            return Software(Digest.parse(guest_files))
-        case "tpm", (tcti, certificate, *logs) if len(logs) <= 2:
-            return Tpm(tcti, certificate, *logs)
-    raise UnknownMessage("no such evidence device, or other arguments than it takes", where=kind[:80])
 
 
 class Quoter:
     """Answers one vault; the device is opened with the first challenge, so that its failure is an answer too."""
 
-    def __init__(self, kind: str, *arguments: str) -> None:
-        self._wanted = (kind, *arguments)
+    def __init__(
+        self,
+        *devices: str,
+        peripherals: Peripherals | None = None,
+        opened: Callable[..., Collector] = collector,
+    ) -> None:
+        self._wanted, *self._beside = apart(devices)
+        self._peripherals = peripherals or Processes()
+        self._opened = opened
         self._device: Collector | None = None
         self._node: NodeId | None = None
 
@@ -77,14 +70,30 @@ class Quoter:
                     block_number=number,
                     block_hash=Digest(hash_),
                 )
-                kind, evidence = self._collect(challenge, GuestClaims.decode(raw))
-                return [[[kind, len(evidence)]], len(evidence)], evidence
+                collected = self._collect(challenge, GuestClaims.decode(raw))
+                listed: list[Cbor] = [[kind, len(evidence)] for kind, evidence in collected]
+                stream = b"".join(evidence for _, evidence in collected)
+                return [listed, len(stream)], stream
         raise UnknownMessage("no such request, or a body of another form", where=kind[:80])
 
-    def _collect(self, challenge: Challenge, claims: GuestClaims) -> tuple[str, bytes]:
-        device = self._device = self._device or collector(*self._wanted)
-        bound = report_data(challenge, claims, [DeviceEntry.root(device.kind)])
-        return device.kind, device.collect(bound)
+    def _collect(self, challenge: Challenge, claims: GuestClaims) -> list[tuple[str, bytes]]:
+        """Kind and evidence of every device; peripherals come first, as the root device signs their digests."""
+        beside = self._collect_beside(challenge)
+        device = self._device = self._device or self._opened(*self._wanted)
+        entries = [DeviceEntry.root(device.kind)]
+        for index, (kind, body) in enumerate(beside, 1):
+            entries.append(DeviceEntry(index=index, kind=kind, evidence=evidence_digest(body)))
+        return [(device.kind, device.collect(report_data(challenge, claims, entries))), *beside]
+
+    def _collect_beside(self, challenge: Challenge) -> Sequence[tuple[str, bytes]]:
+        named = [device for words in self._beside for device in self._peripherals.expand(words)]
+        if len(named) >= MOST:
+            raise DeviceError(f"{len(named)} peripherals, at most {MOST - 1}", where="quoter")
+        collected: list[tuple[str, bytes]] = []
+        for index, device in enumerate(named, 1):
+            nonce = bytes(device_nonce(challenge, index, device[0]))
+            collected.append((device[0], self._peripherals.collect(device, nonce)))
+        return collected
 
 
 def serve(channel: Channel, quoter: Quoter) -> None:

@@ -12,7 +12,8 @@ from contracts.digests import Cbor
 from contracts.ids import NodeId
 from enclave.errors import DeviceUnavailable, EnclaveError, MalformedStatement, OutOfTurn, UnknownMessage
 from enclave.evidence.bundle import Bundle, Device
-from enclave.guest.quoter import Quoter, collector, serve
+from enclave.guest.devices import collector
+from enclave.guest.quoter import Quoter, serve
 from enclave.wire import Channel
 from tests.fakes.evidence import CLAIMS, FILES, KEYS, Case, challenge
 
