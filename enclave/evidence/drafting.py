@@ -105,8 +105,9 @@ def _registers(kind: Kind, devices: Sequence[Facts]) -> Iterator[RegisterRule]:
 def _references(kind: Kind, devices: Sequence[Facts]) -> Iterator[ReferenceRule]:
     for claim in profile(kind).references:
         found = [facts.value(claim) for facts in devices]
-        allow = [value for value in found if isinstance(value, bytes | str | int)]
-        if len(allow) == len(found):
+        entries = [entry for value in found for entry in (value if isinstance(value, list) else [value])]
+        allow = [entry for entry in entries if isinstance(entry, bytes | str | int)]
+        if len(allow) == len(entries):
             yield ReferenceRule(kind=kind, claim=claim, allow=tuple(dict.fromkeys(allow)))
 
 

@@ -15,7 +15,7 @@ from enclave.evidence.technologies import TECHNOLOGIES
 if TYPE_CHECKING:
     from enclave.evidence.rules import Rules, Value
 
-_LONGEST_SHOWN = 200
+_LONGEST_SHOWN, _MOST_SHOWN = 200, 16
 
 
 def _named(rules: "Rules", facts: Facts, at: datetime) -> Iterator[Finding]:
@@ -89,7 +89,8 @@ def _references(rules: "Rules", facts: Facts, at: datetime) -> Iterator[Finding]
         if rule.kind is not facts.kind:
             continue
         found = facts.value(rule.claim)
-        if not any(_same(value, found) for value in rule.allow):
+        entries = found if isinstance(found, list) else [found]
+        if not all(any(_same(value, entry) for value in rule.allow) for entry in entries):
             expected = f"{rule.claim} {' or '.join(map(_plain, rule.allow)) or 'none'}"
             hint = f"add the value to {rule.claim} only if your reference says so"
             yield finding(Reason.REFERENCE, expected, f"{rule.claim} {_shown(found, facts)}", hint)
@@ -152,8 +153,10 @@ def _same(allowed: "Value", found: Claim) -> bool:
 
 def _shown(value: Claim, facts: Facts) -> str:
     """A claim's value, unless it tells which machine it is."""
-    if value is None:
-        return "missing"
+    if value is None or isinstance(value, dict):
+        return "missing" if value is None else "a table"
+    if isinstance(value, list):
+        return ", ".join(_shown(entry, facts) for entry in value[:_MOST_SHOWN]) or "empty"
     raw = value if isinstance(value, bytes) else str(value).encode()
     known = {facts.identity, facts.identity.hex().encode()}
     if any(len(raw) > 3 and (raw in name or name in raw) for name in known):

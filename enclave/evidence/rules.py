@@ -37,7 +37,10 @@ class RegisterRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceRule:
-    """The values that a claim may have; `claim` is a dotted path through the names of the vendor's manual."""
+    """The values that a claim, or each entry of a list, may have.
+
+    `claim` is a dotted path through the names of the vendor's manual.
+    """
 
     kind: Kind
     claim: str

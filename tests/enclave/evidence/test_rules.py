@@ -87,10 +87,31 @@ def test_each_claim_alone_refuses(path: str, value: object, reason: Reason) -> N
     assert unmet(replace(FACTS, claims=claims)) == [reason.name]
 
 
-@pytest.mark.parametrize("claim", ["ppid", "serial"])
+@pytest.mark.parametrize(
+    ("advisories", "met"),
+    [
+        ([], True),
+        (["SA-1"], True),
+        (["SA-2", "SA-1"], True),
+        (["SA-1", "SA-3"], False),
+        ([["SA-1"]], False),
+        ("SA-3", False),
+    ],
+)
+def test_each_entry_of_a_list_is_judged(advisories: object, met: bool) -> None:
+    rule = ReferenceRule(kind=Kind.TDX, claim="advisories", allow=("SA-1", "SA-2"))
+    claims = FACTS.claims | {"advisories": advisories}  # type: ignore[dict-item]
+    found = unmet(replace(FACTS, claims=claims), replace(RULES, references=(rule,)))
+    assert found == ([] if met else [Reason.REFERENCE.name])
+
+
+@pytest.mark.parametrize("claim", ["ppid", "serial", "nested", "table"])
 def test_which_machine_it_is_stays_unsaid(claim: str) -> None:
     rule = ReferenceRule(kind=Kind.TDX, claim=claim, allow=(b"\x01",))
-    assert unmet(rules=replace(RULES, references=(rule,))) == [Reason.REFERENCE.name]
+    claims = FACTS.claims | {"nested": [[b"\x99" * 16]], "table": {"a": b"\x99" * 16}}
+    shown = replace(FACTS, claims=claims)
+    assert unmet(shown, replace(RULES, references=(rule,))) == [Reason.REFERENCE.name]
+    assert r"\x99" not in str(list(replace(RULES, references=(rule,)).unmet(shown, NOON)))
 
 
 def test_a_test_root_counts_where_it_is_allowed() -> None:
