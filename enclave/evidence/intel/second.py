@@ -55,6 +55,10 @@ def agree(ours: Ours, fields: Fields, *, root: bytes | None, at: datetime) -> No
         verified = _verified(ours, fields, root, int(at.timestamp()))
     except (ValueError, TypeError, OverflowError) as error:
         raise _apart("a quote that both implementations take", str(error)[:200]) from error
+    except BaseException as error:  # a panic of Rust's is no Exception
+        if type(error).__name__ != "PanicException":
+            raise
+        raise _apart("a quote that both implementations take", "it failed") from error
     differing = [*_parsed(ours, parsed), *_reported(ours, verified)]
     if differing:
         raise _apart("the same of every field", f"another {', '.join(sorted(set(differing)))}")

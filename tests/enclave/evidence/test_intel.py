@@ -231,6 +231,25 @@ def test_without_second_opinion_nothing_counts(intel: FakeIntel, monkeypatch: py
     assert turned_away(intel) == "SIGNATURE"
 
 
+def test_an_implementation_that_panics_turns_a_quote_away(
+    intel: FakeIntel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class PanicException(BaseException):
+        pass
+
+    def fail(error: type[BaseException]) -> Callable[..., None]:
+        def called(*_: object) -> None:
+            raise error
+
+        return called
+
+    monkeypatch.setattr(second.dcap_qvl, "verify_with_root_ca", fail(PanicException))
+    assert turned_away(intel) == "SIGNATURE"
+    monkeypatch.setattr(second.dcap_qvl, "verify_with_root_ca", fail(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        intel.facts()
+
+
 @pytest.mark.parametrize(("name", "value"), [("status", "OutOfDate"), ("advisory_ids", ["INTEL-SA-00001"])])
 def test_implementations_that_disagree_turn_a_quote_away(
     intel: FakeIntel, monkeypatch: pytest.MonkeyPatch, name: str, value: object
