@@ -19,8 +19,8 @@ from enclave.evidence.endorsements import Endorsements
 from enclave.evidence.facts import Claims, Facts, RootStatus
 from enclave.evidence.findings import Finding, Reason
 from enclave.evidence.rules import Rules
-from enclave.evidence.technologies import TECHNOLOGIES
 from enclave.evidence.trust import Trust
+from enclave.evidence.vouching import verify_device
 
 _UNSEEN = "the bundle answers its own challenge; whether that was ever asked is for a verifier with a chain"
 
@@ -87,7 +87,7 @@ def examine(
     """Verify and judge one device's evidence as of a moment; raises `MalformedEvidence` only."""
     kind = detected.kind.label
     try:
-        facts = TECHNOLOGIES[detected.kind].verify(detected.body, index, node=None, trust=trust, at=at)
+        facts = verify_device(detected.kind, detected.body, index, node=None, trust=trust, at=at)
     except NotAuthentic as error:
         return Examination(
             kind=kind,

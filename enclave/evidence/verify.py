@@ -12,6 +12,7 @@ from enclave.evidence.findings import Finding, Reason
 from enclave.evidence.kinds import Kind
 from enclave.evidence.technologies import TECHNOLOGIES
 from enclave.evidence.trust import Trust
+from enclave.evidence.vouching import verify_device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,4 +47,4 @@ def _device(device: Device, node: NodeId, trust: Trust, at: datetime) -> Facts:
     if kind is None or kind not in TECHNOLOGIES:
         known = ", ".join(kind.label for kind in TECHNOLOGIES)
         raise NotAuthentic([Finding(reason=Reason.KIND, expected=f"one of {known}", found=device.kind)])
-    return TECHNOLOGIES[kind].verify(device.body, device.index, node=node, trust=trust, at=at)
+    return verify_device(kind, device.body, device.index, node=node, trust=trust, at=at)
