@@ -14,6 +14,7 @@ from contracts.digests import digest
 from contracts.ids import NodeId
 from enclave.errors import NotAuthentic
 from enclave.evidence import certificates
+from enclave.evidence.custody import custody_for
 from enclave.evidence.enclosed import Enclosed
 from enclave.evidence.endorsements import Endorsements
 from enclave.evidence.facts import Claims, Facts
@@ -90,7 +91,8 @@ def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: da
     del node
     enclosed = Enclosed.parse(body)
     report = SnpReport.parse(enclosed.evidence)
-    attested = attest(report, Endorsements.sort(opened(enclosed.pieces)), trust, at)
+    beside = Endorsements.sort(opened(enclosed.pieces))
+    attested = attest(report, beside, trust, at)
     registers = attested.registers
     return Facts(
         kind=Kind.SNP,
@@ -108,6 +110,7 @@ def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: da
         claims=attested.claims(),
         inputs=attested.inputs,
         certificates=attested.path.keys,
+        custody=custody_for(Kind.SNP, attested.identity, beside.custody, trust=trust, at=at),
     )
 
 

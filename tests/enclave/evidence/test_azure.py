@@ -12,6 +12,7 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from contracts.records import Level
 from enclave.errors import MalformedEvidence, NotAuthentic
 from enclave.evidence.azure import key as azure_key
 from enclave.evidence.azure.containers import attested_tls, confidential_containers
@@ -26,6 +27,7 @@ from enclave.evidence.tpm.quote import NO_WORKLOAD
 from enclave.evidence.trust import Trust
 from tests.fakes.authorities import kept_key
 from tests.fakes.azure import NONCE, Machine, attestation_key, cloud, jwk, u32
+from tests.fakes.custody import Endorser
 from tests.fakes.evidence import NOON
 from tests.fakes.intel import FakeIntel
 from tests.fakes.snp import CHIP, Processor
@@ -89,6 +91,14 @@ def test_identity_and_what_is_missed_are_the_hardware_s() -> None:
 )
 def test_each_thing_that_does_not_hold_is_refused(machine: Machine, reasons: set[str]) -> None:
     assert refused(machine) == reasons
+
+
+def test_a_custody_statement_names_the_hardware() -> None:
+    endorser = Endorser()
+    trust = replace(GOOD.trust, endorsers=frozenset({endorser.point}))
+    here, other = (endorser.statement(kind, CHIP, 7) for kind in (Kind.AZURE, Kind.SNP))
+    assert facts(GOOD, here, trust=trust).potential is Level.ISOLATED_CUSTODY
+    assert facts(GOOD, other, trust=trust).custody is None
 
 
 def test_values_of_other_pcrs_are_refused() -> None:

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """SNP reports from a processor of our own: each thing that may be wrong with one, alone."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from contracts.records import Level
 from enclave.errors import MalformedEvidence, NotAuthentic
 from enclave.evidence.detect import detect
 from enclave.evidence.enclosed import Enclosed
@@ -18,6 +20,7 @@ from enclave.evidence.snp.tcb import Product
 from enclave.evidence.snp.verify import FLOORS, TECHNOLOGY
 from enclave.evidence.trust import Trust
 from tests.fakes.authorities import PSS, Authority
+from tests.fakes.custody import Endorser
 from tests.fakes.evidence import NOON
 from tests.fakes.snp import CHIP, SHA384, Processor, line, number, table
 
@@ -179,6 +182,20 @@ def test_guests_that_others_can_read_are_missed(policy: int, rules: int) -> None
 def test_the_workload_is_measurement_host_data_and_privilege(change: dict[str, object]) -> None:
     assert facts(GOOD.but(**change)).workload != facts(GOOD).workload
     assert facts(GOOD.but(report_data=b"\7" * 64)).workload == facts(GOOD).workload
+
+
+def test_custody_statements_count_for_the_platform_that_they_name() -> None:
+    endorser, trust = Endorser(), GOOD.trust
+    here, masked = (endorser.statement(Kind.SNP, identity, 7) for identity in (CHIP, b""))
+    elsewhere = endorser.statement(Kind.SNP, CHIP[:8], 8)
+    over = endorser.statement(Kind.SNP, CHIP, 9, since=timedelta(hours=1))
+    forged = here[:-1] + bytes([here[-1] ^ 1])
+    assert facts(GOOD, here).custody is None  # nobody trusts that endorser
+    trust = replace(trust, endorsers=frozenset({endorser.point}))
+    found = facts(GOOD, elsewhere, over, forged, here, trust=trust)
+    assert (found.place, found.potential) == (7, Level.ISOLATED_CUSTODY)
+    assert facts(GOOD, elsewhere, over, forged, trust=trust).custody is None
+    assert facts(VLEK, masked, trust=trust).custody is None
 
 
 def test_traces_tell_what_is_weak() -> None:
