@@ -43,7 +43,10 @@ def lists_for(
     certificate: x509.Certificate, crls: Sequence[x509.CertificateRevocationList]
 ) -> Iterator[x509.CertificateRevocationList]:
     """The lists that speak for a certificate's issuer."""
-    return (crl for crl in crls if crl.issuer == certificate.issuer)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of long names, which a list reads anew each time
+        issuers = [crl.issuer for crl in crls]
+    return (crl for crl, issuer in zip(crls, issuers, strict=True) if issuer == certificate.issuer)
 
 
 def check_revocation(

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Certificate paths: what counts as one, and each way in which a certificate, list or pool is turned away alone."""
 
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from enclave.errors import NotAuthentic
-from enclave.evidence.certificates import LONGEST_PATH, Path, path
+from enclave.evidence.certificates import LONGEST_PATH, Path, load, path
 from enclave.evidence.facts import RootStatus
+from enclave.evidence.revocation import load_crl
 from enclave.evidence.trust import Trust
 from tests.fakes.authorities import PSS, Authority, chain, name, new_key, usage
 from tests.fakes.evidence import NOON
@@ -199,6 +204,21 @@ def test_revocation_lists_that_hold_are_obeyed() -> None:
     refused(*line, crls=[middle.crl(), root.crl(middle)], match="revoked on")
     assert up(*line, vendor=root, crls=[middle.crl(leaf, when=NOON + DAY)])
     assert up(*line, vendor=root, crls=[other.crl()])
+
+
+def test_authorities_with_long_names_revoke_too() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        long = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tpm" * 30, _validate=False)])
+        root = Authority.root()
+        middle = root.issue(long, **CA)
+        leaf = middle.issue()
+        raws = [crl.public_bytes(Encoding.DER) for crl in (middle.crl(), middle.crl(leaf))]
+    assert load(leaf.der).issuer == load(middle.der).subject
+    fine, revoking = map(load_crl, raws)
+    leaf, middle = (replace(one, certificate=load(one.der)) for one in (leaf, middle))
+    assert up(leaf, middle, root, vendor=root, crls=[fine])
+    refused(leaf, middle, root, crls=[revoking], match="revoked on")
 
 
 def test_revocation_lists_that_do_not_hold_are_refused() -> None:
