@@ -28,7 +28,10 @@ SNP_ROOTS: Mapping[str, str] = MappingProxyType(
         "4f125410563a2ab9a50356f9243f6fe0b6f73de98603f53f90339c70e9d7ad08": "AMD ARK-Turin",
     }
 )
-"""AMD's root keys, one for each line of processors: https://kdsintf.amd.com/vcek/v1/{line}/cert_chain."""
+"""AMD's root keys, one for each line of processors, from the chains beside the recorded evidence.
+
+To be compared with what AMD publishes, https://kdsintf.amd.com/vcek/v1/{line}/cert_chain, before anybody relies on them.
+"""
 INTEL_ROOTS: Mapping[str, str] = MappingProxyType(
     {
         "a0af031289f5d5d4132f9186068a7fc13628633ba235777472e29b6b6c67a49e": "Intel SGX Root CA",
