@@ -5,6 +5,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import typer
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -54,16 +56,15 @@ def outlined(kind: str, level: str, workloads: Sequence[str], at: "datetime") ->
     """The rules for one device of a technology, to be filled in where nothing can be known yet."""
     from contracts.ids import Digest
     from contracts.records import Level
-    from enclave.errors import MalformedPolicy
     from enclave.evidence.drafting import outline
     from enclave.evidence.technologies import TECHNOLOGIES
 
     known = {kind.label: kind for kind in TECHNOLOGIES}
     levels = {level.label: level for level in Level}
     if kind not in known:
-        raise MalformedPolicy(f"no technology {kind!r}", where="--kind", hint=f"one of {', '.join(known)}")
+        raise typer.BadParameter(f"--kind is one of {', '.join(known)}")
     if level not in levels:
-        raise MalformedPolicy(f"no level {level!r}", where="--level", hint=f"one of {', '.join(levels)}")
+        raise typer.BadParameter(f"--level is one of {', '.join(levels)}")
     allowed = [Digest.parse(workload) for workload in workloads]
     return outline(known[kind], minimum_level=levels[level], workloads=allowed, at=at)
 

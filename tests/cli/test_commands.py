@@ -129,6 +129,7 @@ def test_failures_have_a_code_and_a_form(connected, words: list[str], code: int,
         (["keys", "list", "--frobnicate"], "No such option"),
         (["frobnicate"], "No such command"),
         (["policy", "burn", "d"], "--platform or --workload"),
+        (["policy", "what-if", "policy.toml"], "Missing argument"),
         (["node", "run", UNKNOWN, NOBODY, "--version", "0"], "version"),
     ],
 )

@@ -126,3 +126,20 @@ def test_no_rules_are_drafted_from_what_none_could_accept(
     said = keyboard("policy", "from", sample / "quote.bin", *words, "--at", at, "--json")
     assert (said.code, said.json["error"]["reasons"]) == (5, ["DEBUG"])  # type: ignore[index]
     assert not (tmp_path / "rules.toml").exists()
+
+
+@pytest.mark.parametrize("words", [["--kind", "abacus"], ["--level", "splendid"]])
+def test_a_draft_names_a_technology_and_a_level(connected: Keyboard, words: list[str]) -> None:
+    address = connected.json("keys", "show", "owner")["address"]
+    said = connected("policy", "draft", "p", "--verifier", address, *words)
+    assert said.code == 2
+    assert f"{words[0]} is one of" in said.err
+    assert not Path("policy.toml").exists()
+
+
+@pytest.mark.parametrize("kind", ["software", "tpm", "sev-snp"])
+def test_a_draft_is_a_policy_with_the_bounds_of_its_technology(connected: Keyboard, kind: str) -> None:
+    address = connected.json("keys", "show", "owner")["address"]
+    connected.json("policy", "draft", "p", "--verifier", address, "--kind", kind)
+    rules = rules_from(Path("policy.toml").read_bytes())
+    assert [rule.kind.label for rule in rules.devices] == [kind]

@@ -12,7 +12,7 @@ from enclave.errors import MalformedPolicy
 from enclave.evidence import bounded
 from enclave.evidence.drafting import outline
 from enclave.evidence.kinds import Kind
-from enclave.evidence.policy import is_whole, rules_from
+from enclave.evidence.policy import Policy, is_whole, rules_from
 from enclave.evidence.reading import plain
 from enclave.evidence.technologies import TECHNOLOGIES
 from tests.fakes.evidence import NOON, policy_text
@@ -153,6 +153,14 @@ def test_a_peripheral_without_any_register_is_malformed(monkeypatch: pytest.Monk
     start, end = FULL.index("[[registers]]"), FULL.index("[[references]]")
     with pytest.raises(MalformedPolicy, match="no register"):
         rules_from("registers = []\n" + FULL[:start] + FULL[end:])
+
+
+def test_custody_that_the_contracts_enforce_needs_endorsers() -> None:
+    text = policy_text().replace(
+        'minimum_level = "none"\nmaximum', 'minimum_level = "isolated+custody"\nmaximum'
+    )
+    with pytest.raises(MalformedPolicy, match="endorsers"):
+        Policy.from_toml(text.replace('development = "software only, for development"\n', ""))
 
 
 def test_no_device_named_is_malformed() -> None:

@@ -208,6 +208,13 @@ def _dumps_but(payload: bytes):  # type: ignore[no-untyped-def]
     )
 
 
+def test_a_signed_list_is_no_ear(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("enclave.evidence.token.rfc8785.dumps", lambda _: b"[]")
+    token = to_jwt(result(), KEY)
+    with pytest.raises(MalformedEvidence):
+        from_jwt(token, KEY.public_key())
+
+
 @pytest.mark.parametrize("token", ["", ".", "..", "a.b.c", "é.é.é", "A" * (1 << 20) + "..", "e30.e30.AA=="])
 def test_what_is_no_token_is_malformed(token: str) -> None:
     with pytest.raises(MalformedEvidence):
