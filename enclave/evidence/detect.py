@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 
 from enclave.errors import MalformedEvidence
 from enclave.evidence.bundle import Bundle
+from enclave.evidence.enclosed import Enclosed
 from enclave.evidence.foreign import unpack
 from enclave.evidence.kinds import Kind
 from enclave.evidence.technologies import TECHNOLOGIES, recognised
 
 _LONGEST = 16 << 20
+_PAIR = b"\x82"  # how an array of two begins
 _BUNDLE = b"\x68__cmwc_t\x78\x19tag:exequatur,2026:bundle"  # anywhere: shorter labels of devices come before it
 
 
@@ -62,5 +64,19 @@ def _known(raw: bytes) -> Detected:
         return Detected(kind=technology.kind, body=technology.wrap(raw))
     if (unpacked := unpack(raw)) is not None:
         return Detected(kind=unpacked[0], body=unpacked[1])
+    if (body := _enclosed(raw)) is not None:
+        return body
     known = ", ".join(kind.label for kind in TECHNOLOGIES)
     raise MalformedEvidence("no technology recognises these bytes", where="evidence", hint=f"known: {known}")
+
+
+def _enclosed(raw: bytes) -> Detected | None:
+    """A device's body with its endorsements, as `evidence collect` writes it."""
+    if raw[:1] != _PAIR:
+        return None
+    try:
+        enclosed = Enclosed.parse(raw)
+    except MalformedEvidence:
+        return None
+    technology = recognised(enclosed.evidence)
+    return None if technology is None else Detected(kind=technology.kind, body=raw)
