@@ -106,6 +106,14 @@ class Quote:
             certification=certification,
         )
 
+    def rebuilt(self, chain: bytes) -> bytes:
+        """The same quote with another PCK certificate chain, which no signature covers."""
+        one = self.certification
+        inner = one.report.raw + one.signature + len(one.auth_data).to_bytes(2, "little") + one.auth_data
+        inner += _typed(_PCK_CHAIN, chain)
+        section = self.signature + self.key + (_typed(_QE_REPORT, inner) if self.version > 3 else inner)
+        return self.signed + len(section).to_bytes(4, "little") + section
+
     @property
     def tdx(self) -> bool:
         """Whether this is of a trust domain and not of an enclave."""
@@ -145,6 +153,10 @@ def _header(reader: LogReader) -> tuple[int, Body]:
             return version, kind
     what = f"body type {number} of {size} bytes for TEE type {tee:#x}"
     raise MalformedEvidence(what, where=_WHERE, hint="body types 1, 2 and 3 are read")
+
+
+def _typed(kind: int, content: bytes) -> bytes:
+    return kind.to_bytes(2, "little") + len(content).to_bytes(4, "little") + content
 
 
 def _only(reader: LogReader) -> LogReader:

@@ -2,8 +2,8 @@
 """Is a quote authentic: signed by Intel's quoting enclave on a platform that Intel certified (SPEC.md, section 5)?"""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from enclave.errors import NotAuthentic
-from enclave.evidence.certificates import Path, fault, key_digest, load_all, path, spki
+from enclave.evidence.certificates import Path, fault, issued, key_digest, load_all, path, spki
 from enclave.evidence.custody import Custody, platform_named
 from enclave.evidence.endorsements import Endorsements
 from enclave.evidence.facts import Claims, RootStatus
 from enclave.evidence.findings import Finding, Reason
-from enclave.evidence.intel.collateral import Collateral, instants
+from enclave.evidence.intel.collateral import Collateral, Fields, instants
 from enclave.evidence.intel.pck import Pck
 from enclave.evidence.intel.quote import Quote
 from enclave.evidence.intel.second import Ours, agree
@@ -98,12 +98,13 @@ def verify_platform(
     missed = (*reported.missed, *tcb.missed())
     ours = Ours(
         quote=quote,
+        raw=quote.rebuilt(_pem(vouched.path.certificates).encode()),
         report=reported.claims,
         pck=pck,
         tcb=tcb,
         missed=frozenset(finding.reason for finding in missed),
     )
-    agree(ours, collateral.fields, root=_root_of_tests(vouched), at=at)
+    agree(ours, _settled(collateral, vouched), root=_root_of_tests(vouched), at=at)
     return _platform(quote, pck, tcb, vouched, collateral, missed)
 
 
@@ -143,10 +144,36 @@ def _vouched(
         leaf: path(leaf, pool, roots=INTEL_ROOTS, trust=trust, at=at, crls=crls)
         for leaf in dict.fromkeys(leaves)
     }
-    issuers = (*collateral.issuers, *(crl.issuer for crl in endorsements.crls))
-    if any(one.issuer not in issuers for found in paths.values() for one in found.certificates[:-1]):
-        raise fault(Reason.CERTIFICATE, "a revocation list of every issuer", "none of one of them", _FETCH)
-    return _Vouched(leaf=leaves[0], path=paths[leaves[0]], signers=tuple(paths[leaf] for leaf in leaves[1:]))
+    vouched = _Vouched(
+        leaf=leaves[0], path=paths[leaves[0]], signers=tuple(paths[leaf] for leaf in leaves[1:])
+    )
+    tops = {found.certificates[-1] for found in vouched.paths}
+    if not all(issued(top, top) for top in tops):
+        raise fault(
+            Reason.CERTIFICATE, "a root's certificate as the root made it", "another signature", _FETCH
+        )
+    others = (one for found in vouched.paths for one in found.certificates[:-1] if one != vouched.leaf)
+    root, issuer = collateral.issuers
+    if any(one.issuer != root for one in others) or vouched.leaf.issuer != issuer:
+        expected, found = "the revocation lists of the root and of the PCK's issuer", "those of others"
+        raise fault(Reason.CERTIFICATE, expected, found, _FETCH)
+    return vouched
+
+
+def _settled(collateral: Collateral, vouched: _Vouched) -> Fields:
+    """The collateral with nothing in it that we did not verify: chains as our paths, lists in DER."""
+    return replace(
+        collateral.fields,
+        pck_crl_issuer_chain=_pem(vouched.path.certificates[1:]),
+        root_ca_crl=collateral.root_crl.public_bytes(Encoding.DER),
+        pck_crl=collateral.pck_crl.public_bytes(Encoding.DER),
+        tcb_info_issuer_chain=_pem(vouched.signers[0].certificates),
+        qe_identity_issuer_chain=_pem(vouched.signers[1].certificates),
+    )
+
+
+def _pem(certificates: Sequence[x509.Certificate]) -> str:
+    return b"".join(one.public_bytes(Encoding.PEM) for one in certificates).decode()
 
 
 def _check_documents(collateral: Collateral, vouched: _Vouched, at: datetime) -> None:
@@ -162,10 +189,10 @@ def _check_documents(collateral: Collateral, vouched: _Vouched, at: datetime) ->
             raise fault(Reason.CERTIFICATE, f"{what} signed by {_SIGNER}", "a certificate for something else")
         if not _signed_text(spki(leaf), leaf, text.encode(), signature):
             raise fault(Reason.SIGNATURE, f"{what} signed by Intel", "another signature", _FETCH)
-    for name, (issued, until) in instants(collateral).items():
-        if not issued <= at < until:
+    for name, (since, until) in instants(collateral).items():
+        if not since <= at < until:
             expected = f"{name} in force at {at:%Y-%m-%dT%H:%M:%SZ}"
-            raise fault(Reason.CERTIFICATE, expected, f"from {issued} until {until}", _FETCH)
+            raise fault(Reason.CERTIFICATE, expected, f"from {since} until {until}", _FETCH)
 
 
 def _platform(
@@ -173,7 +200,7 @@ def _platform(
 ) -> Platform:
     windows = [*instants(collateral).values(), *((one.not_before, one.not_after) for one in vouched.paths)]
     crls = [one.oldest_crl for one in vouched.paths if one.oldest_crl is not None]
-    inputs = {name: issued for name, (issued, _) in instants(collateral).items()}
+    inputs = {name: since for name, (since, _) in instants(collateral).items()}
     lists = {"crl": min(crls)} if crls else {}
     technology = "tdx" if quote.tdx else "sgx"
     advisories = ", ".join(tcb.advisories) or "no advisories"

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enclave.errors import MalformedEvidence, NotAuthentic
-from enclave.evidence.certificates import key_digest
+from enclave.evidence.certificates import key_digest, load
 from enclave.evidence.enclosed import Enclosed
 from enclave.evidence.facts import RootStatus
 from enclave.evidence.intel import second
@@ -145,6 +145,13 @@ def no_crl_of_platform_ca(intel: FakeIntel) -> None:
     intel.edit = lambda fields: fields.update(pck_crl=fields["root_ca_crl"])
 
 
+def root_written_otherwise(intel: FakeIntel) -> None:
+    old, tag = intel.root.der, b"\x0c\x11Intel SGX Root CA"
+    other = old[: -len(old) // 2].replace(tag, b"\x13" + tag[1:]) + old[-len(old) // 2 :]
+    assert other != old
+    intel.root = Authority(certificate=load(other), key=intel.root.key)
+
+
 def twice(intel: FakeIntel) -> None:
     intel.pieces = (intel.collateral(),)
 
@@ -181,6 +188,7 @@ FLAWS: dict[str, tuple[Flaw, str]] = {
     "no revocation list of the platform CA": (no_crl_of_platform_ca, "CERTIFICATE"),
     "a signer of collateral for another use": (foreign_signer, "CERTIFICATE"),
     "a signer of collateral below a platform CA": (below_platform_ca, "CERTIFICATE"),
+    "a root's certificate that the root did not make": (root_written_otherwise, "CERTIFICATE"),
     "collateral twice": (twice, "CERTIFICATE"),
     "TCB info of the future": (document("tcb_info", "issueDate", SOON), "CERTIFICATE"),
     "TCB info until now": (document("tcb_info", "nextUpdate", NOW), "CERTIFICATE"),
