@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from enclave.evidence.rules import Rules
+    from enclave.evidence.trust import Trust
 
 app = group("Evidence of CPU enclaves, TPMs, GPUs and other devices.")
 
@@ -52,23 +53,34 @@ def verify(
         Path | None, typer.Option(help="Policy, or a fragment with rules; a baseline if left out.")
     ] = None,
     at: At = "",
+    ear: Annotated[
+        Path | None, typer.Option(help="Also write the result as EAR: a .jwt or .cwt file.")
+    ] = None,
+    ear_key: Annotated[Path | None, typer.Option(help="P-256 key that signs the EAR, PEM.")] = None,
     as_json: Json = False,
 ) -> None:
     """Judge evidence at a moment: 0 accepted, 3 malformed, 4 not authentic, 5 authentic but refused."""
+    if (ear is None) != (ear_key is None):
+        raise typer.BadParameter("--ear and --ear-key go together")
     with reporting(as_json):
         from cli.claims import verdict
         from enclave.evidence.examine import Expected, examine_file, trusting
 
         pieces, roots = _read(with_), _read(trust)
+        rules, named = (None, trusting(())) if policy is None else _policy(policy)
         examined = examine_file(
             file.read_bytes(),
             [*pieces, *roots],
             family=kind,
-            trust=trusting(roots),
+            trust=trusting(roots) | named,
             at=moment(at),
             expected=Expected(nonce=_hex(nonce, "--nonce"), report_data=_hex(report_data, "--report-data")),
-            rules=None if policy is None else _rules(policy),
+            rules=rules,
         )
+        if ear is not None and ear_key is not None:
+            from cli.results import write_ear
+
+            write_ear(examined, ear, ear_key, policy, at=moment(at), nonce=_hex(nonce, "--nonce") or b"")
         verdict(examined, as_json)
     if not examined.accepted:
         raise typer.Exit(_REFUSED if examined.authentic else _NOT_AUTHENTIC)
@@ -93,10 +105,11 @@ def _read(paths: list[Path] | None) -> list[bytes]:
     return [path.read_bytes() for path in paths or ()]
 
 
-def _rules(path: Path) -> "Rules":
-    from enclave.evidence.policy import rules_from
+def _policy(path: Path) -> "tuple[Rules, Trust]":
+    from enclave.evidence.policy import rules_from, trust_from
 
-    return rules_from(path.read_bytes())
+    text = path.read_bytes()
+    return rules_from(text), trust_from(text)
 
 
 def _hex(text: str, option: str) -> bytes | None:

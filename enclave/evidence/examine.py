@@ -5,8 +5,8 @@ The baseline refuses what no policy should accept: guests that can be debugged, 
 nobody pinned. A root that the caller adds for this call is believed, at level `none`, and the trace says so first.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from contracts.records import Level
@@ -15,10 +15,11 @@ from enclave.evidence.binding import device_nonce, report_data
 from enclave.evidence.bundle import Bundle
 from enclave.evidence.certificates import key_digest, spki_digest
 from enclave.evidence.detect import Detected, detect, devices_of, is_bundle
+from enclave.evidence.ear import Appraised
 from enclave.evidence.endorsements import Endorsements
 from enclave.evidence.facts import Claims, Facts, RootStatus
 from enclave.evidence.findings import Finding, Reason
-from enclave.evidence.rules import Rules
+from enclave.evidence.rules import Rules, together
 from enclave.evidence.trust import Trust
 from enclave.evidence.vouching import verify_device
 
@@ -27,7 +28,10 @@ _UNSEEN = "the bundle answers its own challenge; whether that was ever asked is 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """What was believed of evidence, and every reason why not; `kind` is a technology's name, or `bundle`."""
+    """What was believed of evidence, and every reason why not; `kind` is a technology's name, or `bundle`.
+
+    `devices` are those of a bundle by their labels, each examined for itself.
+    """
 
     kind: str
     authentic: bool
@@ -36,6 +40,7 @@ class Examination:
     claims: Claims
     reasons: tuple[Finding, ...]
     trace: tuple[str, ...]
+    devices: Mapping[str, "Examination"] = field(default_factory=dict)
 
     @property
     def accepted(self) -> bool:
@@ -85,11 +90,18 @@ def examine(
     rules: Rules | None = None,
 ) -> Examination:
     """Verify and judge one device's evidence as of a moment; raises `MalformedEvidence` only."""
+    return _examined(detected, index, trust=trust, at=at, expected=expected, rules=rules)[0]
+
+
+def _examined(
+    detected: Detected, index: int, *, trust: Trust, at: datetime, expected: Expected, rules: Rules | None
+) -> tuple[Examination, Facts | None]:
+    """What was found of one device, and the facts if it is authentic."""
     kind = detected.kind.label
     try:
         facts = verify_device(detected.kind, detected.body, index, node=None, trust=trust, at=at)
     except NotAuthentic as error:
-        return Examination(
+        unproven = Examination(
             kind=kind,
             authentic=False,
             level=Level.NONE,
@@ -98,9 +110,10 @@ def examine(
             reasons=error.findings,
             trace=(f"{kind}: not authentic at {at:%Y-%m-%dT%H:%M:%SZ}",),
         )
+        return unproven, None
     reasons = [*facts.missed, *_bound(facts, expected)]
     reasons += _baseline(facts, trust) if rules is None else rules.unmet(facts, at)
-    return Examination(
+    examined = Examination(
         kind=kind,
         authentic=True,
         level=facts.level,
@@ -109,6 +122,7 @@ def examine(
         reasons=tuple(reasons),
         trace=(*_loud(facts), *facts.trace),
     )
+    return examined, facts
 
 
 def _examine_bundle(raw: bytes, *, trust: Trust, at: datetime, rules: Rules | None) -> Examination:
@@ -116,19 +130,25 @@ def _examine_bundle(raw: bytes, *, trust: Trust, at: datetime, rules: Rules | No
     bundle, found = Bundle.decode(raw), devices_of(raw)
     bound = report_data(bundle.challenge, bundle.claims, bundle.entries())
     examined: list[Examination] = []
+    believed: list[Facts] = []
     for index, device in enumerate(found):
         nonce = device_nonce(bundle.challenge, index, device.kind.label)
         expected = Expected(nonce=nonce) if index else Expected(report_data=bound)
-        examined.append(examine(device, index=index, trust=trust, at=at, expected=expected, rules=rules))
-    root = examined[0]
+        one, facts = _examined(device, index, trust=trust, at=at, expected=expected, rules=rules)
+        examined.append(one)
+        believed += [] if facts is None else [facts]
+    root, reasons = examined[0], [reason for device in examined for reason in device.reasons]
+    if len(believed) == len(examined):
+        reasons += together(believed) if rules is None else rules.composition(believed)
     return Examination(
         kind="bundle",
         authentic=all(device.authentic for device in examined),
         level=root.level,
         status=root.status,
         claims={d.label: device.claims for d, device in zip(bundle.devices, examined, strict=True)},
-        reasons=tuple(reason for device in examined for reason in device.reasons),
+        reasons=tuple(reasons),
         trace=(_UNSEEN, *(line for device in examined for line in device.trace)),
+        devices={d.label: device for d, device in zip(bundle.devices, examined, strict=True)},
     )
 
 
@@ -159,3 +179,18 @@ def _bound(facts: Facts, expected: Expected) -> Iterator[Finding]:
             found=facts.bound.hex(),
             hint="the evidence was made for another challenge",
         )
+
+
+def appraised(examined: Examination) -> tuple[Appraised, ...]:
+    """The devices as an EAR reports them; one alone is device 0."""
+    devices = examined.devices or {f"{examined.kind}.0": examined}
+    return tuple(
+        Appraised(
+            label=label,
+            authentic=device.authentic,
+            level=device.level,
+            status=device.status,
+            reasons=device.reasons,
+        )
+        for label, device in devices.items()
+    )

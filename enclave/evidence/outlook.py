@@ -16,9 +16,9 @@ from enclave.evidence.facts import Facts
 from enclave.evidence.findings import Finding
 from enclave.evidence.policy import Policy
 from enclave.evidence.rules import Rules
-from enclave.evidence.technologies import TECHNOLOGIES
 from enclave.evidence.trust import Trust
 from enclave.evidence.verify import verify
+from enclave.evidence.vouching import verify_device
 
 NOBODY = Trust(enrollers=frozenset(), extra_roots=frozenset())
 
@@ -44,7 +44,7 @@ def outlook(
     `trust` is added to the policy's, whose fragments name nobody. A device alone is not held to how many there are.
     """
     rules = policy.rules if isinstance(policy, Policy) else policy
-    believed = trust if isinstance(policy, Rules) else _both(policy.trust, trust)
+    believed = trust | policy.trust
     bundle = Bundle.decode(raw) if is_bundle(raw) else None
     try:
         if bundle is None:
@@ -67,12 +67,4 @@ def devices_in(raw: bytes, *, pieces: Sequence[bytes] = (), trust: Trust, at: da
     if is_bundle(raw):
         return verify(Bundle.decode(raw), trust=trust, at=at).devices
     found = detect(raw, pieces)
-    return (TECHNOLOGIES[found.kind].verify(found.body, 0, node=None, trust=trust, at=at),)
-
-
-def _both(one: Trust, other: Trust) -> Trust:
-    return Trust(
-        enrollers=one.enrollers | other.enrollers,
-        extra_roots=one.extra_roots | other.extra_roots,
-        endorsers=one.endorsers | other.endorsers,
-    )
+    return (verify_device(found.kind, found.body, 0, node=None, trust=trust, at=at),)

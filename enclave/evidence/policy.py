@@ -49,11 +49,8 @@ class Policy:
     @property
     def trust(self) -> Trust:
         """Whom this policy's evidence may rest on, as `verify` takes it."""
-        return Trust(
-            enrollers=frozenset(self.enrollers),
-            extra_roots=frozenset(self.extra_roots),
-            endorsers=frozenset(self.rules.endorsers),
-        )
+        named = Trust(enrollers=frozenset(self.enrollers), extra_roots=frozenset(self.extra_roots))
+        return named | self.rules.trust
 
     @classmethod
     def from_toml(cls, text: str | bytes) -> Self:
@@ -165,6 +162,11 @@ def rules_from(text: str | bytes) -> Rules:
         for rule in policy.rules.devices
     )
     return replace(policy.rules, devices=tuple(raised))
+
+
+def trust_from(text: str | bytes) -> Trust:
+    """Whom a policy in TOML, or a fragment, lets evidence rest on; raises `MalformedPolicy`."""
+    return Policy.from_toml(text).trust if is_whole(text) else rules_from(text).trust
 
 
 def burn_domain(chain_id: int, registry: Address, controller: Address, name: str) -> BurnDomain:

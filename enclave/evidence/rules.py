@@ -12,6 +12,7 @@ from enclave.evidence.facts import Facts
 from enclave.evidence.findings import Finding, Reason
 from enclave.evidence.judgement import QUESTIONS, finding
 from enclave.evidence.kinds import Kind
+from enclave.evidence.trust import Trust
 
 Value: TypeAlias = "int | bool | str | bytes"
 
@@ -102,6 +103,12 @@ class Rules:
     places: tuple[int, ...]
     allow_test_root: bool
 
+    @property
+    def trust(self) -> Trust:
+        """Whom these rules let evidence rest on: endorsers, and nobody else."""
+        nobody: frozenset[bytes] = frozenset()
+        return Trust(enrollers=nobody, extra_roots=nobody, endorsers=frozenset(self.endorsers))
+
     def unmet(self, facts: Facts, at: datetime) -> Iterator[Finding]:
         """Every rule that one device's facts do not meet at a moment."""
         for question in QUESTIONS:
@@ -115,13 +122,7 @@ class Rules:
                 expected = f"{rule.least} to {rule.most} of {rule.kind.label}"
                 hint = "attest with exactly the devices that the policy counts, or change least and most"
                 yield finding(Reason.DEVICES, expected, str(count), hint)
-        identities = [facts.identity for facts in devices]
-        if len(set(identities)) != len(identities):
-            hint = "each device answers once; another machine's device cannot stand in"
-            yield finding(Reason.DEVICES, "distinct devices", "one device twice", hint)
-        if devices[0].kind.peripheral:
-            hint = "the first device isolates the guest's memory and carries the binding"
-            yield finding(Reason.KIND, "a root device first", devices[0].kind.label, hint)
+        yield from together(devices)
 
     def moments(self, facts: Facts) -> Iterator[datetime]:
         """Every moment at which `unmet` may begin to give another answer for these facts."""
@@ -130,6 +131,17 @@ class Rules:
             if rule.kind is facts.kind and rule.input in facts.inputs:
                 yield rule.until(facts.inputs[rule.input])
         yield from (end for end in (facts.not_after, facts.custody and facts.custody.not_after) if end)
+
+
+def together(devices: Sequence[Facts]) -> Iterator[Finding]:
+    """Why some devices cannot be those of one node under any policy; the root device comes first."""
+    identities = [facts.identity for facts in devices]
+    if len(set(identities)) != len(identities):
+        hint = "each device answers once; another machine's device cannot stand in"
+        yield finding(Reason.DEVICES, "distinct devices", "one device twice", hint)
+    if devices[0].kind.peripheral:
+        hint = "the first device isolates the guest's memory and carries the binding"
+        yield finding(Reason.KIND, "a root device first", devices[0].kind.label, hint)
 
 
 def _later(moment: datetime, seconds: int) -> datetime:

@@ -15,3 +15,11 @@ class Trust:
     enrollers: frozenset[bytes]
     extra_roots: frozenset[bytes]
     endorsers: frozenset[bytes] = frozenset()
+
+    def __or__(self, other: "Trust") -> "Trust":
+        """Trust in whom either of the two believes."""
+        return Trust(
+            enrollers=self.enrollers | other.enrollers,
+            extra_roots=self.extra_roots | other.extra_roots,
+            endorsers=self.endorsers | other.endorsers,
+        )

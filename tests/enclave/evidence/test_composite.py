@@ -12,11 +12,12 @@ from enclave.errors import NotAuthentic, Refused
 from enclave.evidence.appraise import Reason, appraise
 from enclave.evidence.binding import DeviceEntry, device_nonce, evidence_digest, report_data
 from enclave.evidence.bundle import Bundle, Device
+from enclave.evidence.examine import Expected, examine_file
 from enclave.evidence.facts import RootStatus
 from enclave.evidence.kinds import Kind
 from enclave.evidence.platform import commitment, opening
 from enclave.evidence.policy import Policy
-from enclave.evidence.rules import DeviceRule
+from enclave.evidence.rules import DeviceRule, Rules, together
 from enclave.evidence.software.verify import workload_of
 from enclave.evidence.verify import Verified, verify
 from enclave.guest.collectors.software import Software
@@ -211,3 +212,26 @@ def test_the_level_of_the_root_device_is_held_to_what_the_contracts_enforce(soft
             policy_id=software.policy_id,
         )
     assert caught.value.reasons == (Reason.LEVEL.name,)
+
+
+def test_a_bundle_on_its_own_is_held_to_composition(case: Case) -> None:
+    policy, whole = case.policy, beside(case, [answering(case)])
+    twice = beside(case, [answering(case), answering(case, 2)])
+    given: dict[str, object] = {"trust": policy.trust, "at": NOON, "expected": Expected()}
+
+    def found(bundle: Bundle, rules: Rules | None) -> set[Reason]:
+        examined = examine_file(bundle.encode(), rules=rules, **given)  # type: ignore[arg-type]
+        assert examined.authentic
+        return {finding.reason for finding in examined.reasons}
+
+    assert found(whole, policy.rules) == set()
+    assert found(case.bundle(), policy.rules) == {Reason.DEVICES}
+    assert found(twice, policy.rules) == {Reason.DEVICES}
+    assert Reason.DEVICES not in found(whole, None)
+
+
+def test_devices_that_cannot_be_of_one_node_are_refused_under_any_policy(software: Case) -> None:
+    root = verify(software.bundle(), trust=software.policy.trust, at=NOON).root
+    assert not list(together([root]))
+    assert [f.reason for f in together([root, replace(root, index=1)])] == [Reason.DEVICES]
+    assert [f.reason for f in together([replace(root, kind=Kind.SPDM)])] == [Reason.KIND]

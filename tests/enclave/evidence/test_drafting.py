@@ -12,12 +12,12 @@ from contracts.ids import Digest
 from contracts.records import Level
 from enclave.evidence.appraise import refused_from
 from enclave.evidence.drafting import learned, outline
-from enclave.evidence.examine import trusting
+from enclave.evidence.examine import Expected, examine_file, trusting
 from enclave.evidence.facts import Facts
 from enclave.evidence.findings import Reason
 from enclave.evidence.kinds import Kind
 from enclave.evidence.outlook import devices_in, outlook
-from enclave.evidence.policy import rules_from
+from enclave.evidence.policy import rules_from, trust_from
 from enclave.evidence.rules import Rules
 from enclave.evidence.technologies import TECHNOLOGIES
 from tests.conftest import ROOT
@@ -138,3 +138,15 @@ def test_the_outlook_holds_a_bundle_to_all_of_a_policy_and_a_fragment_to_its_rul
     assert outlook(alone, two, at=NOON).passes  # one device is not held to how many there are
     forged = alone[:-1] + bytes([alone[-1] ^ 1])
     assert [f.reason for f in outlook(forged, policy, at=NOON).findings] == [Reason.SIGNATURE]
+
+
+def test_evidence_may_rest_on_whom_its_policy_names(tpm_case: Case, tpm_text: str) -> None:
+    alone = tpm_case.bundle().devices[0].body
+    given: dict[str, object] = {"at": NOON, "expected": Expected(), "rules": rules_from(tpm_text)}
+    named = examine_file(alone, trust=trust_from(tpm_text), **given)  # type: ignore[arg-type]
+    assert named.accepted, named.reasons
+    fragment_only = fragment(rules_from(tpm_text))
+    unnamed = examine_file(alone, trust=trust_from(fragment_only), **given)  # type: ignore[arg-type]
+    assert not unnamed.authentic
+    endorsers = replace(rules_from(tpm_text), endorsers=(b"\x04" + bytes(64),), places=(1,))
+    assert trust_from(fragment(endorsers)).endorsers == frozenset(endorsers.endorsers)
