@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from enclave.evidence.token import from_cwt, from_jwt
 from tests.cli.conftest import Keyboard
 from tests.conftest import ROOT
 from tests.fakes.evidence import Case
@@ -129,3 +132,29 @@ def test_what_is_no_evidence_is_malformed(content: bytes, keyboard: Keyboard, tm
 def test_wrong_options_are_usage(option: tuple[str, str], keyboard: Keyboard, tmp_path: Path) -> None:
     (tmp_path / "e").write_bytes(Case.software().bundle().devices[0].body)
     assert keyboard("evidence", "verify", tmp_path / "e", *option).code == 2
+
+
+@pytest.mark.parametrize("suffix", ["jwt", "cwt"])
+def test_a_result_is_also_written_as_ear(suffix: str, keyboard: Keyboard, tmp_path: Path) -> None:
+    (tmp_path / "e").write_bytes(Case.software().bundle().devices[0].body)
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "key.pem").write_bytes(pem)
+    target = tmp_path / f"result.{suffix}"
+    said = keyboard("evidence", "verify", tmp_path / "e", "--ear", target, "--ear-key", tmp_path / "key.pem")
+    assert said.code == 5
+    raw = target.read_bytes()
+    read = from_jwt(raw.decode(), key.public_key()) if suffix == "jwt" else from_cwt(raw, key.public_key())
+    assert read["submods"]["software.0"]["ear.status"] == "contraindicated"
+
+
+def test_an_ear_takes_its_key_and_a_name_that_says_its_form(keyboard: Keyboard, tmp_path: Path) -> None:
+    (tmp_path / "e").write_bytes(Case.software().bundle().devices[0].body)
+    (tmp_path / "no.pem").write_text("no key")
+    for words in (
+        ("--ear", tmp_path / "r.jwt"),
+        ("--ear", tmp_path / "r.jwt", "--ear-key", tmp_path / "no.pem"),
+        ("--ear", tmp_path / "r.txt", "--ear-key", tmp_path / "no.pem"),
+    ):
+        assert keyboard("evidence", "verify", tmp_path / "e", *words).code == 2
+    assert not (tmp_path / "r.jwt").exists()
