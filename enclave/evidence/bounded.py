@@ -117,8 +117,8 @@ def _open(rules: Rules, kind: Kind) -> Iterator[str]:
         f"{kind.label}: claim {name!r} has no floor" for name in technology.floors if name not in floors
     )
     yield from (f"{kind.label}: input {name!r} has no age" for name in technology.inputs if name not in ages)
-    if kind.peripheral and not registers:
-        yield f"{kind.label}: no register has values"
+    if kind.peripheral and not registers and not rules.by_manifest(kind):
+        yield f"{kind.label}: no register has values, and no manifest is required"
     unknown = ages - set(technology.inputs)
     yield from (f"{kind.label}: there is no input {name!r}" for name in sorted(unknown))
 

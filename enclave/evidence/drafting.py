@@ -12,7 +12,15 @@ from contracts.records import Level
 from enclave.evidence.facts import Facts, RootStatus
 from enclave.evidence.kinds import Kind
 from enclave.evidence.reading import LARGEST
-from enclave.evidence.rules import AgeRule, DeviceRule, FloorRule, ReferenceRule, RegisterRule, Rules
+from enclave.evidence.rules import (
+    MANIFEST,
+    AgeRule,
+    DeviceRule,
+    FloorRule,
+    ReferenceRule,
+    RegisterRule,
+    Rules,
+)
 from enclave.evidence.technologies import TECHNOLOGIES
 
 _DAY = 86_400
@@ -48,11 +56,10 @@ def outline(kind: Kind, *, minimum_level: Level, workloads: Sequence[Digest], at
     Registers accept nothing and floors are out of reach until a person fills them in; `at` dates the floors.
     """
     technology, ages = TECHNOLOGIES[kind], profile(kind).ages
-    covers = (technology.covers or ("every register by name",)) if kind.peripheral else ()
     return Rules(
         devices=(DeviceRule(kind=kind, minimum_level=minimum_level, least=1, most=1),),
         workloads=tuple(workloads),
-        registers=tuple(RegisterRule(kind=kind, name=name, allow=()) for name in covers),
+        registers=tuple(RegisterRule(kind=kind, name=name, allow=()) for name in named(kind)),
         references=(),
         floors=tuple(
             FloorRule(kind=kind, claim=claim, at_least=LARGEST, since=_whole(at), grace=0)
@@ -68,6 +75,14 @@ def outline(kind: Kind, *, minimum_level: Level, workloads: Sequence[Digest], at
         places=(),
         allow_test_root=minimum_level is Level.NONE,
     )
+
+
+def named(kind: Kind) -> tuple[str, ...]:
+    """The registers that a policy names: a peripheral's, unless signed manifests judge them."""
+    technology = TECHNOLOGIES[kind]
+    if not kind.peripheral or MANIFEST in technology.inputs:
+        return technology.covers if kind.peripheral else ()
+    return technology.covers or ("every register by name",)
 
 
 def learned(devices: Sequence[Facts], at: datetime) -> Rules:

@@ -75,7 +75,7 @@ def _registers(rules: "Rules", facts: Facts, at: datetime) -> Iterator[Finding]:
 def _unnamed(rules: "Rules", facts: Facts, at: datetime) -> Iterator[Finding]:
     """Registers of a peripheral that nobody judges, where the technology cannot say beforehand which there are."""
     del at
-    if not facts.kind.peripheral or TECHNOLOGIES[facts.kind].covers:
+    if not facts.kind.peripheral or TECHNOLOGIES[facts.kind].covers or rules.by_manifest(facts.kind):
         return
     named = {rule.name for rule in rules.registers if rule.kind is facts.kind}
     for name in sorted(facts.registers.keys() - named):

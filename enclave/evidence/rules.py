@@ -14,6 +14,7 @@ from enclave.evidence.judgement import QUESTIONS, finding
 from enclave.evidence.kinds import Kind
 from enclave.evidence.trust import Trust
 
+MANIFEST = "rim"  # the input of a technology whose registers were each compared with signed manifests
 Value: TypeAlias = "int | bool | str | bytes"
 
 
@@ -113,6 +114,10 @@ class Rules:
         """Every rule that one device's facts do not meet at a moment."""
         for question in QUESTIONS:
             yield from question(self, facts, at)
+
+    def by_manifest(self, kind: Kind) -> bool:
+        """Whether manifests that a vendor signs judge every register of a technology, and must come along."""
+        return any(rule.kind is kind and rule.input == MANIFEST and rule.required for rule in self.ages)
 
     def composition(self, devices: Sequence[Facts]) -> Iterator[Finding]:
         """Every rule about the devices of one node together that they do not meet; the root device comes first."""

@@ -151,8 +151,12 @@ def test_a_peripheral_without_any_register_is_malformed(monkeypatch: pytest.Monk
     monkeypatch.setattr(bounded, "TECHNOLOGIES", {**TECHNOLOGIES, Kind.SPDM: known})
     rules_from(FULL)
     start, end = FULL.index("[[registers]]"), FULL.index("[[references]]")
+    bare = "registers = []\n" + FULL[:start] + FULL[end:]
     with pytest.raises(MalformedPolicy, match="no register"):
-        rules_from("registers = []\n" + FULL[:start] + FULL[end:])
+        rules_from(bare)
+    signed = replace(known, inputs=("rim",))
+    monkeypatch.setattr(bounded, "TECHNOLOGIES", {**TECHNOLOGIES, Kind.SPDM: signed})
+    rules_from(bare.replace('input = "certificate"', 'input = "rim"'))
 
 
 def test_custody_that_the_contracts_enforce_needs_endorsers() -> None:

@@ -14,7 +14,7 @@ from enclave.evidence.appraise import refused_from
 from enclave.evidence.facts import Facts, RootStatus
 from enclave.evidence.findings import Reason
 from enclave.evidence.kinds import Kind
-from enclave.evidence.rules import DeviceRule, FloorRule, ReferenceRule, RegisterRule, Rules
+from enclave.evidence.rules import AgeRule, DeviceRule, FloorRule, ReferenceRule, RegisterRule, Rules
 from tests.fakes.evidence import NOON
 from tests.fakes.facts import CUSTODY, DAY, FACTS, KEY, RULES
 
@@ -137,6 +137,16 @@ def test_a_register_of_a_peripheral_that_nobody_judges_is_refused() -> None:
     assert unmet(replace(shown, registers={**shown.registers, "measurement.2": b""}), rules) == [
         Reason.PCR.name
     ]
+
+
+def test_signed_manifests_judge_registers_where_they_are_required() -> None:
+    gpu = replace(FACTS, kind=Kind.SPDM, index=1, custody=None, inputs={"rim": NOON}, registers={"1": b""})
+    device = (DeviceRule(kind=Kind.SPDM, minimum_level=Level.NONE, least=1, most=1),)
+    age = AgeRule(kind=Kind.SPDM, input="rim", at_most=60, required=True)
+    rules = replace(RULES, devices=device, ages=(age,))
+    assert unmet(gpu, rules) == []
+    assert unmet(replace(gpu, inputs={}), rules) == [Reason.AGE.name]
+    assert unmet(gpu, replace(rules, ages=(replace(age, required=False),))) == [Reason.PCR.name]
 
 
 def test_a_floor_counts_from_its_date_and_grace_on() -> None:
