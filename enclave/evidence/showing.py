@@ -19,6 +19,7 @@ from enclave.evidence.facts import Claim, Claims
 from enclave.evidence.technologies import TECHNOLOGIES
 from enclave.evidence.tpm.ima import ImaLog
 from enclave.evidence.tpm.log import EventLog
+from enclave.evidence.tpm.pieces import shown as shown_beside_a_quote
 from enclave.evidence.tpm.structures import HASH_NAMES
 
 
@@ -58,6 +59,8 @@ def _bundle(raw: bytes) -> Claims:
 
 
 def _endorsement(raw: bytes, unknown: MalformedEvidence) -> Claims:
+    if (piece := shown_beside_a_quote(raw)) is not None:
+        return piece
     try:
         sorted_ = Endorsements.sort([raw])
     except MalformedEvidence as error:

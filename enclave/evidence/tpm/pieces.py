@@ -7,6 +7,7 @@ from typing import Self
 
 from enclave.errors import MalformedEvidence
 from enclave.evidence.endorsements import Endorsements
+from enclave.evidence.facts import Claims
 from enclave.evidence.tpm.structures import HASHES, TpmPublic, TpmSignature
 
 _SCHEMES = (b"\x00\x14", b"\x00\x16", b"\x00\x18")
@@ -73,6 +74,21 @@ class Pieces:
             pcrs=tuple(pcrs),
             others=Endorsements.sort(others),
         )
+
+
+def shown(raw: bytes) -> Claims | None:
+    """The fields of a file that only a TPM's evidence has beside it; None for any other."""
+    if not (raw[:2] in _SCHEMES or raw[:4] in _PUBLICS or raw[2:6] in _PUBLICS or looks_like_pcrs(raw)):
+        return None
+    pieces = Pieces.sort([raw])
+    for signature in pieces.signatures:
+        return {"kind": "tpm signature", "scheme": signature.scheme, "hash": signature.hash}
+    for public in pieces.publics:
+        return {"kind": "tpm public area", "name": public.name, "attributes": int(public.attributes)}
+    for file in pieces.pcrs:
+        numbers = [f"{bank:#x}:{number}" for bank, selected in file.selections for number in selected]
+        return {"kind": "tpm pcrs", "values": dict(zip(numbers, file.values, strict=False))}
+    return None
 
 
 def looks_like_pcrs(raw: bytes) -> bool:

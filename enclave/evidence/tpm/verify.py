@@ -14,7 +14,7 @@ from enclave.evidence.technology import Technology, as_it_is
 from enclave.evidence.tpm.evidence import MAGIC, TpmEvidence
 from enclave.evidence.tpm.explained import explain
 from enclave.evidence.tpm.quote import NO_WORKLOAD, workload_of
-from enclave.evidence.tpm.structures import HASH_NAMES, SHA256, Attributes, TpmPublic, signed_by
+from enclave.evidence.tpm.structures import HASH_NAMES, SHA256, Attributes, TpmAttest, TpmPublic, signed_by
 from enclave.evidence.tpm.vouched import vouched_for
 from enclave.evidence.trust import Trust
 
@@ -160,7 +160,9 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 
 def show(body: bytes) -> Claims:
-    """What the evidence says, believed by nobody."""
+    """What the evidence says, believed by nobody; of a bare quote, what it says without its signature and values."""
+    if body.startswith(MAGIC):
+        return {"attest": TpmAttest.parse(body).claims()}
     evidence = TpmEvidence.parse(body)
     return evidence.claims() | explain(evidence, believe=True).claims
 
