@@ -95,7 +95,7 @@ def _list(found: "Sequence[Offer]", as_json: bool) -> None:
         print_result({"offers": listed}, as_json)
         return
     shown = {
-        offer.kind.label: "available" if offer.available else f"{offer.lacks} ({offer.hint})"
+        offer.kind.label: "available" if offer.available else f"{offer.lacks}; {offer.hint}"
         for offer in found
     }
     print_result(shown, as_json)

@@ -12,9 +12,11 @@ from contracts.ids import NodeId
 from contracts.records import Level
 from enclave.evidence.custody import Custody, platform_named
 from enclave.evidence.enclosed import Enclosed
+from enclave.evidence.endorsements import Endorsements
 from enclave.evidence.facts import Facts
 from enclave.evidence.findings import Finding, Reason
 from enclave.evidence.kinds import Kind
+from enclave.evidence.snp.table import opened
 from enclave.evidence.technologies import TECHNOLOGIES
 from enclave.evidence.trust import Trust
 
@@ -26,7 +28,8 @@ def verify_device(
     facts = TECHNOLOGIES[kind].verify(body, index, node=node, trust=trust, at=at)
     if kind.level is not Level.ISOLATED:
         return facts
-    statements = Enclosed.parse(body).endorsements.custody
+    pieces = opened(Enclosed.parse(body).pieces)  # an SNP host's table of certificates is no piece by itself
+    statements = Endorsements.sort(pieces).custody
     return vouched(facts, statements, trust=trust, at=at) if statements else facts
 
 
