@@ -44,3 +44,15 @@ NITRO_ROOTS: Mapping[str, str] = MappingProxyType(
     }
 )
 """https://aws-nitro-enclaves.amazonaws.com/AWS_NitroEnclaves_Root-G1.zip."""
+NVIDIA_DEVICE_ROOTS: Mapping[str, str] = MappingProxyType(
+    {
+        "a90c4eb5acfd3e3d03a25db6a26b84f720ad0503196c627c21ddd48dd85b06a4": "NVIDIA Device Identity CA",
+    }
+)
+"""Of GPUs and switches; NVIDIA's verifiers ship it: https://github.com/NVIDIA/nvtrust (verifier_device_root.pem)."""
+NVIDIA_RIM_ROOTS: Mapping[str, str] = MappingProxyType(
+    {
+        "dec1dc316477aa851eebdf51327ae9f864bc8d89254657ed1e7eb9168af1e1a3": "NVIDIA CoRIM signing Root CA",
+    }
+)
+"""Of reference manifests, never of devices; NVIDIA's verifiers ship it beside the other (verifier_RIM_root.pem)."""

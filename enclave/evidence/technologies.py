@@ -11,6 +11,8 @@ from enclave.evidence.azure.verify import TECHNOLOGY as AZURE
 from enclave.evidence.kinds import Kind
 from enclave.evidence.nitro.tpm import TECHNOLOGY as NITRO_TPM
 from enclave.evidence.nitro.verify import TECHNOLOGY as NITRO
+from enclave.evidence.nvidia.verify import GPU as NVIDIA_GPU
+from enclave.evidence.nvidia.verify import SWITCH as NVIDIA_SWITCH
 from enclave.evidence.sgx.verify import TECHNOLOGY as SGX
 from enclave.evidence.snp.verify import TECHNOLOGY as SNP
 from enclave.evidence.software.verify import TECHNOLOGY as SOFTWARE
@@ -37,6 +39,8 @@ TECHNOLOGIES: Mapping[Kind, Technology] = MappingProxyType(
             CCA,
             PSA,
             VIRTCCA,
+            NVIDIA_GPU,
+            NVIDIA_SWITCH,
         )
     }
 )
