@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -25,12 +26,15 @@ from tests.fakes.evidence import NOON, Case
 from tests.fakes.facts import FACTS
 from tests.fakes.recorded import Recorded, recorded
 
+UNPROVEN = {"aws-nitro/enclave-bad-signature", "nvidia/hopper-invalid-signature", "tpm/gcp-cos85-three-banks"}
+BOOTLESS = {"tpm/keylime-rsa"}  # quotes too few PCRs to vouch for a workload
 SAMPLES = [
     sample
     for sample in recorded(ROOT.parent / "shared" / "evidence")
-    if sample.name.split("/")[0] in ("sev-snp", "tdx", "sgx")
+    if sample.name not in UNPROVEN | BOOTLESS
 ]
 REFUSED = {
+    "aws-nitro/enclave-debug-2025-12",
     "sgx/v3-debug-enclave",
     "tdx/v4-debug-td",
     "tdx/v5-90c06f-tcb-below-all-levels",
@@ -43,7 +47,7 @@ def changed(facts: Facts) -> Iterator[Facts]:
     for name, value in facts.registers.items():
         others = {other: left for other, left in facts.registers.items() if other != name}
         yield replace(facts, registers=others)
-        yield replace(facts, registers={**others, name: bytes([value[0] ^ 1]) + value[1:]})
+        yield replace(facts, registers={**others, name: bytes([value[0] ^ 1]) + value[1:] if value else b"1"})
 
 
 def facts_of(sample: Recorded) -> Facts:
@@ -60,12 +64,13 @@ def test_rules_from_a_real_machine_accept_it_and_no_other_code(sample: Recorded)
     facts, at = facts_of(sample), sample.moment
     rules = rules_from(fragment(learned([facts], at)))
     assert not list(rules.unmet(facts, at))
-    assert not list(rules.composition([facts]))
+    assert bool(list(rules.composition([facts]))) is facts.kind.peripheral  # which is no root device
     assert bool(facts.missed) is (sample.name in REFUSED)
     for other in changed(facts):
         assert Reason.PCR in [finding.reason for finding in rules.unmet(other, at)]
-    workload = replace(facts, workload=Digest(b"\x01" * 32))
-    assert [finding.reason for finding in rules.unmet(workload, at)] == [Reason.WORKLOAD]
+    other = replace(facts, workload=Digest(b"\x01" * 32))
+    expected = [] if facts.kind.peripheral else [Reason.WORKLOAD]
+    assert [finding.reason for finding in rules.unmet(other, at)] == expected
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
@@ -150,3 +155,14 @@ def test_evidence_may_rest_on_whom_its_policy_names(tpm_case: Case, tpm_text: st
     assert not unnamed.authentic
     endorsers = replace(rules_from(tpm_text), endorsers=(b"\x04" + bytes(64),), places=(1,))
     assert trust_from(fragment(endorsers)).endorsers == frozenset(endorsers.endorsers)
+
+
+@pytest.mark.parametrize("name", sorted(BOOTLESS))
+def test_no_rules_accept_evidence_that_vouches_for_no_workload(name: str, shared_evidence: Path) -> None:
+    (sample,) = (found for found in recorded(shared_evidence) if found.name == name)
+    facts = facts_of(sample)
+    rules = learned([facts], sample.moment)
+    assert rules.workloads == ()
+    assert [finding.reason for finding in rules.unmet(facts, sample.moment)] == [Reason.WORKLOAD]
+    listed = replace(rules, workloads=(facts.workload,))
+    assert [finding.reason for finding in listed.unmet(facts, sample.moment)] == [Reason.WORKLOAD]
