@@ -2,12 +2,17 @@
 """The collectors for Nitro, SGX under Gramine, virtCCA and NVIDIA, against devices in software that misbehave."""
 
 import errno
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cbor2
 import pytest
 
+from enclave.evidence.detect import detect
 from enclave.evidence.enclosed import Enclosed
+from enclave.evidence.kinds import Kind
+from enclave.evidence.technologies import TECHNOLOGIES
+from enclave.evidence.trust import Trust
 from enclave.faults import DeviceError, DeviceUnavailable
 from enclave.guest.collectors.gramine import Gramine, PseudoFiles
 from enclave.guest.collectors.nsm import Nsm
@@ -206,3 +211,15 @@ def test_a_gpu_that_is_not_there_is_unavailable(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(DeviceUnavailable, match="not installed"):
         Nvidia()
+
+
+def test_what_a_real_gpu_said_is_enclosed_as_it_verifies(shared_evidence: Path) -> None:
+    folder = shared_evidence / "nvidia" / "hopper-590.12"
+    report, chain = (folder / "report.bin").read_bytes(), (folder / "cert_chain.pem").read_bytes()
+    driver = Nvml(report=lambda index, nonce: report, chain=lambda index: chain + b"\0")
+    body = Nvidia(driver).collect(report[4:36], 0)
+    assert detect(body).kind is Kind.NVIDIA_GPU
+    at = datetime(2026, 6, 25, tzinfo=UTC)
+    trust = Trust(enrollers=frozenset(), extra_roots=frozenset())
+    facts = TECHNOLOGIES[Kind.NVIDIA_GPU].verify(body, 1, node=None, trust=trust, at=at)
+    assert facts.bound == report[4:36]
