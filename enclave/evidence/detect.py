@@ -16,7 +16,9 @@ from enclave.evidence.technologies import TECHNOLOGIES, recognised
 
 _LONGEST = 16 << 20
 _PAIR = b"\x82"  # how an array of two begins
-_BUNDLE = b"\x68__cmwc_t\x78\x19tag:exequatur,2026:bundle"  # anywhere: shorter labels of devices come before it
+_BUNDLE = (
+    b"\x68__cmwc_t\x78\x19tag:exequatur,2026:bundle"  # anywhere: shorter labels of devices come before it
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,11 @@ from datetime import datetime
 
 from contracts.ids import NodeId
 from contracts.records import Level
-from enclave.evidence.custody import Custody, platform_named
+from enclave.evidence.custody import CUSTODY, Custody, platform_named
 from enclave.evidence.enclosed import Enclosed
-from enclave.evidence.endorsements import Endorsements
 from enclave.evidence.facts import Facts
 from enclave.evidence.findings import Finding, Reason
 from enclave.evidence.kinds import Kind
-from enclave.evidence.snp.table import opened
 from enclave.evidence.technologies import TECHNOLOGIES
 from enclave.evidence.trust import Trust
 
@@ -28,8 +26,8 @@ def verify_device(
     facts = TECHNOLOGIES[kind].verify(body, index, node=node, trust=trust, at=at)
     if kind.level is not Level.ISOLATED:
         return facts
-    pieces = opened(Enclosed.parse(body).pieces)  # an SNP host's table of certificates is no piece by itself
-    statements = Endorsements.sort(pieces).custody
+    pieces = Enclosed.parse(body).pieces  # of which a technology may know more than `Endorsements` does
+    statements = [Custody.parse(piece) for piece in pieces if piece.startswith(CUSTODY)]
     return vouched(facts, statements, trust=trust, at=at) if statements else facts
 
 
