@@ -5,7 +5,6 @@ An endorser that a policy names signs which platform stands where, and until whe
 since then is the endorser's word against theirs.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
@@ -18,8 +17,8 @@ from contracts.ids import Digest
 from enclave.errors import MalformedEvidence
 from enclave.evidence.cose import Sign1
 from enclave.evidence.kinds import Kind
-from enclave.evidence.trust import Trust
 
+CUSTODY = b"\xd2"  # how a statement begins, and nothing else that travels with evidence does
 _AAD = b"exequatur/v1/custody"
 _ES256 = -7
 _WHERE = "custody statement"
@@ -73,15 +72,3 @@ class Custody:
 def platform_named(kind: Kind, identity: bytes) -> Digest:
     """How a statement names a platform without showing its identifier."""
     return digest("custody-platform", kind.label, identity)
-
-
-def custody_for(
-    kind: Kind, identity: bytes, statements: Sequence[Custody], *, trust: Trust, at: datetime
-) -> Custody | None:
-    """The first statement by an endorser in `trust` that vouches for this platform at a moment; none for an unknown one."""
-    named = platform_named(kind, identity)
-    for statement in statements if identity else ():
-        counts = statement.endorser in trust.endorsers and statement.not_before <= at < statement.not_after
-        if counts and statement.platform == named and statement.holds():
-            return statement
-    return None

@@ -18,7 +18,7 @@ from contracts.documents import parse_json
 from contracts.errors import ExequaturError
 from enclave.errors import MalformedEvidence
 from enclave.evidence import certificates
-from enclave.evidence.custody import Custody
+from enclave.evidence.custody import CUSTODY, Custody
 from enclave.evidence.revocation import load_crl
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
@@ -69,7 +69,7 @@ def _know(blob: bytes, where: str) -> tuple[str, Iterable[object]]:
         return "event_logs", [blob]
     if blob[:4] == b"\x0a\0\0\0":
         return "ima_logs", [blob]
-    if blob[:1] == b"\xd2":
+    if blob.startswith(CUSTODY):
         return "custody", [Custody.parse(blob)]
     hint = "a certificate, revocation list, key, collateral, manifest, event log or custody statement"
     raise MalformedEvidence("nothing that endorses evidence", where=where, hint=hint)

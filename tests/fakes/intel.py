@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from enclave.evidence.enclosed import Enclosed
 from enclave.evidence.facts import Facts
 from enclave.evidence.intel.quote import INTEL
-from enclave.evidence.sgx.verify import TECHNOLOGY as SGX
+from enclave.evidence.kinds import Kind
 from enclave.evidence.tdx.report import LAYOUT
-from enclave.evidence.tdx.verify import TECHNOLOGY as TDX
 from enclave.evidence.trust import Trust
+from enclave.evidence.vouching import verify_device
 from tests.fakes.authorities import Authority, Key
 from tests.fakes.evidence import NOON
 
@@ -253,8 +253,8 @@ class FakeIntel:
     def facts(self) -> Facts:
         """What our verifier finds, trusting the fake's root unless told otherwise."""
         body = Enclosed(evidence=self.quote(), pieces=(self.collateral(), *self.pieces)).encode()
-        technology = TDX if self.is_tdx else SGX
-        return technology.verify(body, 0, node=None, trust=self.trust or self.root.trust, at=self.at)
+        kind = Kind.TDX if self.is_tdx else Kind.SGX
+        return verify_device(kind, body, 0, node=None, trust=self.trust or self.root.trust, at=self.at)
 
 
 def _window() -> Json:

@@ -2,7 +2,6 @@
 """Is the evidence of an Azure confidential machine authentic: hardware vouches for a paravisor, which vouches for a vTPM?"""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from contracts.digests import digest
@@ -12,7 +11,6 @@ from enclave.evidence.azure.evidence import AzureEvidence, recognise
 from enclave.evidence.azure.hardware import Isolated, isolated, shown
 from enclave.evidence.azure.key import vouched
 from enclave.evidence.certificates import Path
-from enclave.evidence.custody import custody_for
 from enclave.evidence.enclosed import Enclosed
 from enclave.evidence.endorsements import Endorsements
 from enclave.evidence.facts import Claims, Facts, RootStatus
@@ -50,8 +48,7 @@ def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: da
         raise NotAuthentic([*findings, *error.findings]) from error
     if findings:
         raise NotAuthentic(findings)
-    facts = _facts(evidence, hardware, path, beside, index)
-    return replace(facts, custody=custody_for(Kind.AZURE, facts.identity, beside.custody, trust=trust, at=at))
+    return _facts(evidence, hardware, path, beside, index)
 
 
 def _facts(

@@ -16,7 +16,6 @@ from cryptography.x509.oid import NameOID
 
 from enclave.errors import NotAuthentic
 from enclave.evidence.certificates import Path, fault, issued, key_digest, load_all, path, spki
-from enclave.evidence.custody import Custody, platform_named
 from enclave.evidence.endorsements import Endorsements
 from enclave.evidence.facts import Claims, RootStatus
 from enclave.evidence.findings import Finding, Reason
@@ -25,7 +24,6 @@ from enclave.evidence.intel.pck import Pck
 from enclave.evidence.intel.quote import Quote
 from enclave.evidence.intel.second import Ours, agree
 from enclave.evidence.intel.tcb import Module, Tcb, assess
-from enclave.evidence.kinds import Kind
 from enclave.evidence.roots import INTEL_ROOTS
 from enclave.evidence.trust import Trust
 
@@ -224,18 +222,6 @@ def _platform(
             f"{technology}: a second implementation reads every field alike and comes to the same conclusion",
         ),
     )
-
-
-def custody_of(
-    kind: Kind, platform: Platform, endorsements: Endorsements, *, trust: Trust, at: datetime
-) -> Custody | None:
-    """The first statement by an endorser in `trust` that vouches for this very platform at a moment, if any does."""
-    named = platform_named(kind, platform.identity)
-    for statement in endorsements.custody:
-        counts = statement.endorser in trust.endorsers and statement.not_before <= at < statement.not_after
-        if counts and statement.platform == named and statement.holds():
-            return statement
-    return None
 
 
 def _root_of_tests(vouched: _Vouched) -> bytes | None:

@@ -13,7 +13,7 @@ from enclave.evidence.findings import Finding, Reason
 from enclave.evidence.intel.enclave import EnclaveReport
 from enclave.evidence.intel.quote import Quote, recognised
 from enclave.evidence.intel.showing import shown
-from enclave.evidence.intel.verify import FLOORS, INPUTS, Reported, custody_of, verify_platform
+from enclave.evidence.intel.verify import FLOORS, INPUTS, Reported, verify_platform
 from enclave.evidence.kinds import Kind
 from enclave.evidence.technology import Technology
 from enclave.evidence.trust import Trust
@@ -46,7 +46,6 @@ def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: da
         claims={**quote.claims(), **report.claims(), **platform.claims()},
         inputs=platform.inputs,
         certificates=platform.certificates,
-        custody=custody_of(Kind.SGX, platform, enclosed.endorsements, trust=trust, at=at),
     )
 
 

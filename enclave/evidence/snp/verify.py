@@ -14,7 +14,6 @@ from contracts.digests import digest
 from contracts.ids import NodeId
 from enclave.errors import NotAuthentic
 from enclave.evidence import certificates
-from enclave.evidence.custody import custody_for
 from enclave.evidence.enclosed import Enclosed
 from enclave.evidence.endorsements import Endorsements
 from enclave.evidence.facts import Claims, Facts
@@ -110,7 +109,6 @@ def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: da
         claims=attested.claims(),
         inputs=attested.inputs,
         certificates=attested.path.keys,
-        custody=custody_for(Kind.SNP, attested.identity, beside.custody, trust=trust, at=at),
     )
 
 

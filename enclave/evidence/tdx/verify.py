@@ -15,7 +15,7 @@ from enclave.evidence.findings import Finding, Reason
 from enclave.evidence.intel.ccel import CcLog
 from enclave.evidence.intel.quote import Quote, recognised
 from enclave.evidence.intel.showing import shown
-from enclave.evidence.intel.verify import FLOORS, INPUTS, Platform, Reported, custody_of, verify_platform
+from enclave.evidence.intel.verify import FLOORS, INPUTS, Platform, Reported, verify_platform
 from enclave.evidence.kinds import Kind
 from enclave.evidence.tdx.report import COVERED, TdReport
 from enclave.evidence.technology import Technology
@@ -107,7 +107,6 @@ def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: da
         claims=found.claims,
         inputs=found.inputs,
         certificates=found.platform.certificates,
-        custody=custody_of(Kind.TDX, found.platform, enclosed.endorsements, trust=trust, at=at),
     )
 
 

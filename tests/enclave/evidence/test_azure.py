@@ -25,6 +25,7 @@ from enclave.evidence.facts import Facts, RootStatus
 from enclave.evidence.kinds import Kind
 from enclave.evidence.tpm.quote import NO_WORKLOAD
 from enclave.evidence.trust import Trust
+from enclave.evidence.vouching import verify_device
 from tests.fakes.authorities import kept_key
 from tests.fakes.azure import NONCE, Machine, attestation_key, cloud, jwk, u32
 from tests.fakes.custody import Endorser
@@ -44,7 +45,7 @@ def on_tdx(**changes: object) -> Machine:
 
 def facts(machine: Machine, *more: bytes, parts: Parts | None = None, **options: object) -> Facts:
     options = {"trust": machine.trust, "at": NOON, **options}
-    return TECHNOLOGY.verify(machine.body(*more, parts=parts), 0, node=None, **options)
+    return verify_device(Kind.AZURE, machine.body(*more, parts=parts), 0, node=None, **options)
 
 
 def refused(machine: Machine, *more: bytes, parts: Parts | None = None, **options: object) -> set[str]:

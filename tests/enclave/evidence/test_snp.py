@@ -19,6 +19,7 @@ from enclave.evidence.snp.table import certificate_table, is_table
 from enclave.evidence.snp.tcb import Product
 from enclave.evidence.snp.verify import FLOORS, TECHNOLOGY
 from enclave.evidence.trust import Trust
+from enclave.evidence.vouching import verify_device
 from tests.fakes.authorities import PSS, Authority
 from tests.fakes.custody import Endorser
 from tests.fakes.evidence import NOON
@@ -33,7 +34,7 @@ VCEK = bytes.fromhex("63da758de6644564adc5f4b93be8accd")
 
 def facts(processor: Processor, *more: bytes, trust: Trust | None = None, at: object = NOON) -> Facts:
     body = processor.body(*more)
-    return TECHNOLOGY.verify(body, 0, node=None, trust=trust or processor.trust, at=at)
+    return verify_device(Kind.SNP, body, 0, node=None, trust=trust or processor.trust, at=at)
 
 
 def refused(processor: Processor, *more: bytes, **options: object) -> set[str]:
