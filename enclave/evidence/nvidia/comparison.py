@@ -2,7 +2,7 @@
 """Whether a report's measurements are those of NVIDIA's manifests for the driver and the VBIOS that it names."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from enclave.errors import NotAuthentic
@@ -14,6 +14,7 @@ from enclave.evidence.roots import NVIDIA_RIM_ROOTS
 from enclave.evidence.trust import Trust
 
 NVDEC0 = 35
+_PARTS = {False: ("driver", "vbios"), True: ("vbios",)}  # by whether it is a switch, which has no driver
 _HINT = "fetch the manifests of exactly this driver and VBIOS from NVIDIA's RIM service"
 
 
@@ -24,6 +25,7 @@ class Compared:
     used: tuple[Manifest, ...]
     missed: tuple[Finding, ...]
     claims: Claims
+    whole: bool  # whether every measurement that counts, of every part, equals a manifest's
     trace: tuple[str, ...]
 
 
@@ -37,7 +39,7 @@ def compare(report: Report, model: str, raws: Sequence[bytes], *, trust: Trust, 
         try:
             held.append(manifest(raw, roots=NVIDIA_RIM_ROOTS, trust=trust, at=at))
         except NotAuthentic as error:
-            missed.extend(error.findings)
+            missed.extend(map(_of_a_manifest, error.findings))
     opaque = report.opaque
     stated = {"driver": opaque.driver_version, "vbios": opaque.vbios_version}
     parts = {part: version for part, version in stated.items() if version}
@@ -54,7 +56,22 @@ def compare(report: Report, model: str, raws: Sequence[bytes], *, trust: Trust, 
         claims[f"{part}_compared"] = count
         trace.append(_sentence(part, bool(mine), different, count))
     return Compared(
-        used=tuple(used), missed=tuple(missed), claims={"reference_values": claims}, trace=tuple(trace)
+        used=tuple(used),
+        missed=tuple(missed),
+        claims={"reference_values": claims},
+        whole=not missed and all(claims.get(part) == "matched" for part in _PARTS[opaque.switch]),
+        trace=tuple(trace),
+    )
+
+
+def _of_a_manifest(finding: Finding) -> Finding:
+    """A flaw of a manifest, which leaves the report authentic."""
+    reason = Reason.REFERENCE if finding.reason is Reason.SIGNATURE else finding.reason
+    return replace(
+        finding,
+        reason=reason,
+        expected=f"of a reference manifest: {finding.expected}",
+        hint=finding.hint or "leave the manifest out, or fetch it anew from NVIDIA's RIM service",
     )
 
 

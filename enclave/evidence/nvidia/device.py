@@ -55,6 +55,11 @@ class Device:
         """SHA-256 of the boot ROM's key, which firmware updates do not change."""
         return certificates.key_digest(self.rom)
 
+    @property
+    def fwid(self) -> bytes | None:
+        """The digest of the firmware that the leaf's key belongs to, which the boot ROM vouches for."""
+        return self.tcb.fwids[0][1] if self.tcb is not None and self.tcb.fwids else None
+
     def claims(self) -> Claims:
         """What the certificates say."""
         return chain_claims(self.path.certificates) | {"hwmodel": _common_name(self.rom)}

@@ -72,7 +72,9 @@ class Opaque:
             found[number] = reader.take(size)
         opaque = cls(fields=MappingProxyType(found))
         sizes = {_FWID: (_FIRMWARE,), _NVDEC0_STATUS: (1,), _MSRSCNT: range(0, 1025, 4)}
-        wrong = [number for number, allowed in sizes.items() if len(found.get(number, b"")) not in (0, *allowed)]
+        wrong = [
+            number for number, allowed in sizes.items() if len(found.get(number, b"")) not in (0, *allowed)
+        ]
         if wrong or (not opaque.switch and len(found.get(_VBIOS_VERSION, bytes(8))) != 8):
             raise reader.wrong("a field of another size than it has")
         return opaque

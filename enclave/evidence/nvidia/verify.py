@@ -10,40 +10,54 @@ from contracts.digests import digest
 from contracts.ids import NodeId
 from enclave.errors import MalformedEvidence
 from enclave.evidence.enclosed import Enclosed
-from enclave.evidence.facts import Claims, Facts
+from enclave.evidence.facts import Claims, Facts, RootStatus
 from enclave.evidence.kinds import Kind
+from enclave.evidence.nvidia.comparison import Compared, compare
 from enclave.evidence.nvidia.device import Device, attest, chain_claims, kind_of, leaves, tcb_faults
 from enclave.evidence.nvidia.report import Report, begins
 from enclave.evidence.technology import Technology
 from enclave.evidence.trust import Trust
 
 
-def _verify(
-    body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: datetime, kind: Kind
-) -> Facts:
+def _verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: datetime, kind: Kind) -> Facts:
     """Check signature, chain, firmware and manifests at a moment."""
     del node
     enclosed = Enclosed.parse(body)
     report = _parse(enclosed.evidence, kind)
     device = attest(report, enclosed.endorsements, trust, at)
-    registers = {f"measurement.{index}": value for index, value in report.measured.items()}
+    compared = compare(report, device.chip, enclosed.endorsements.manifests, trust=trust, at=at)
+    paths = (device.path, *(one.path for one in compared.used))
+    lowest = next((path for path in paths if path.status is not RootStatus.VENDOR), device.path)
+    registers = _registers(report, device)
     return Facts(
         kind=kind,
         index=index,
         bound=report.nonce,
         identity=device.identity,
         workload=digest("workload", kind.label, [[name, registers[name]] for name in sorted(registers)]),
-        status=device.path.status,
-        root=device.path.vendor,
+        status=lowest.status,
+        root=lowest.vendor,
         registers=registers,
-        not_before=device.path.not_before,
-        not_after=device.path.not_after,
-        missed=tuple(tcb_faults(device.tcb)),
-        trace=tuple(_trace(report, device)),
-        claims=report.claims() | device.claims(),
-        inputs={"certificate": device.path.certificates[0].not_valid_before_utc},
-        certificates=device.path.keys,
+        not_before=max(path.not_before for path in paths),
+        not_after=min(path.not_after for path in paths),
+        missed=(*tcb_faults(device.tcb), *compared.missed),
+        trace=(*_trace(report, device), *compared.trace),
+        claims=report.claims() | device.claims() | compared.claims,
+        inputs=_inputs(device, compared),
+        certificates=tuple(dict.fromkeys(key for path in paths for key in path.keys)),
     )
+
+
+def _registers(report: Report, device: Device) -> dict[str, bytes]:
+    """Everything that measures code: the measurements that were taken, and the firmware that signs."""
+    found = {f"measurement.{index}": value for index, value in report.measured.items()}
+    return found if device.fwid is None else found | {"fwid": device.fwid}
+
+
+def _inputs(device: Device, compared: Compared) -> dict[str, datetime]:
+    """When the leaf and the oldest signer of manifests were certified; the latter only where manifests vouch for all."""
+    made = {"certificate": device.path.certificates[0].not_valid_before_utc}
+    return made | ({"rim": min(one.made for one in compared.used)} if compared.whole else {})
 
 
 def _parse(raw: bytes, kind: Kind) -> Report:
@@ -55,10 +69,17 @@ def _parse(raw: bytes, kind: Kind) -> Report:
 
 def _trace(report: Report, device: Device) -> Iterator[str]:
     """What is believed of a report and why, without naming the machine."""
-    label, path = device.kind.label, device.path
-    count = len(report.measured)
-    yield f"{label}: {count} measurements signed for the nonce by the firmware of a {device.chip}"
+    label, path, opaque = device.kind.label, device.path, report.opaque
+    count, of = len(report.measured), len(report.measurements)
+    yield f"{label}: {count} of {of} measurements signed for the nonce by the firmware of a {device.chip}"
     yield f"{label}: {len(path.certificates)} certificates up to {path.vendor}"
+    if opaque.fwid is not None:
+        yield f"{label}: the firmware that the report names is the one that its certificate is for"
+    else:
+        yield f"{label}: the report does not name its firmware, so that only the certificate does"
+    if opaque.mode is not None:
+        yield f"{label}: configured for {opaque.mode}"
+    yield f"{label}: it answered the nonce by itself, outside of any session with the guest"
 
 
 def _show(body: bytes, *, kind: Kind) -> Claims:
