@@ -16,6 +16,7 @@ from enclave.evidence.custody import Custody
 from enclave.evidence.detect import detect, devices_of, is_bundle
 from enclave.evidence.endorsements import Endorsements, PublicKey
 from enclave.evidence.facts import Claim, Claims
+from enclave.evidence.nvidia.rim import shown as _manifest
 from enclave.evidence.technologies import TECHNOLOGIES
 from enclave.evidence.tpm.ima import ImaLog
 from enclave.evidence.tpm.log import EventLog
@@ -164,6 +165,7 @@ _SHOWS: Mapping[str, Callable[..., Claim]] = MappingProxyType(
         "keys": _key,
         "collateral": _collateral,
         "custody": _custody,
+        "manifests": _manifest,
         "event_logs": _event_log,
         "ima_logs": _ima_log,
     }

@@ -9,6 +9,7 @@ from lxml import etree
 
 from enclave.errors import MalformedEvidence
 from enclave.evidence.certificates import Path
+from enclave.evidence.facts import Claim, Claims
 from enclave.evidence.nvidia.signed import SignedXml, read
 from enclave.evidence.trust import Trust
 
@@ -47,6 +48,21 @@ def manifest(raw: bytes, *, roots: Mapping[str, str], trust: Trust, at: datetime
         active=_active(payload),
         path=path,
     )
+
+
+def shown(raw: bytes) -> Claims:
+    """What a manifest says, named as in its elements and attributes, believed by nobody; raises `MalformedEvidence`."""
+    signed = SignedXml.parse(raw)
+    root = read(signed.content)
+    parts: Claims = {"SoftwareIdentity": _attributes(root)}
+    parts |= {name: _attributes(_one(root, name)) for name in ("Entity", "Meta")}
+    signers: list[Claim] = [signer.subject.rfc4514_string() for signer in signed.signers]
+    resources: list[Claim] = [_attributes(resource) for resource in _one(root, "Payload")]
+    return parts | {"Payload": resources, "X509Data": signers}
+
+
+def _attributes(element: etree._Element) -> Claim:
+    return {str(name).rpartition("}")[2]: str(value) for name, value in element.attrib.items()}
 
 
 def _one(root: etree._Element, name: str) -> etree._Element:
