@@ -15,7 +15,11 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 OURS = ("contracts", "enclave", "registry", "cli")
-ROLES = {"vault": "enclave.guest.main", "quoter": "enclave.guest.quoter", "collector": "enclave.guest.collect"}
+ROLES = {
+    "vault": "enclave.guest.main",
+    "quoter": "enclave.guest.quoter",
+    "collector": "enclave.guest.collect",
+}
 _ROOT = Path(__file__).resolve().parents[2]
 _PROGRAM = (
     "import importlib, json, sys; before = set(sys.modules); importlib.import_module(sys.argv[1]);"
