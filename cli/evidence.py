@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.collecting import collect
 from cli.options import Json, group
 from cli.output import reporting
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from enclave.evidence.trust import Trust
 
 app = group("Evidence of CPU enclaves, TPMs, GPUs and other devices.")
+app.command()(collect)
 
 _NOT_AUTHENTIC, _REFUSED = 4, 5
 

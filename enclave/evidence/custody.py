@@ -18,7 +18,7 @@ from enclave.errors import MalformedEvidence
 from enclave.evidence.cose import Sign1
 from enclave.evidence.kinds import Kind
 
-CUSTODY = b"\xd2"  # how a statement begins, and nothing else that travels with evidence does
+CUSTODY = b"\xd2\x84\x43\xa1\x01\x26\xa0"  # how a statement begins, and nothing else that travels with evidence does
 _AAD = b"exequatur/v1/custody"
 _ES256 = -7
 _WHERE = "custody statement"

@@ -24,7 +24,7 @@ def verify_device(
 ) -> Facts:
     """Believe one device's body at a moment, and place with it; raises `MalformedEvidence` or `NotAuthentic`."""
     facts = TECHNOLOGIES[kind].verify(body, index, node=node, trust=trust, at=at)
-    if kind.level is not Level.ISOLATED:
+    if kind.level is not Level.ISOLATED or CUSTODY not in body:
         return facts
     pieces = Enclosed.parse(body).pieces  # of which a technology may know more than `Endorsements` does
     statements = [Custody.parse(piece) for piece in pieces if piece.startswith(CUSTODY)]

@@ -4,6 +4,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Self
 
 from cryptography import x509
@@ -79,6 +80,7 @@ class EndorsementKey:
         return said | ({} if self.hwid is None else {_HWID: self.hwid})
 
 
+@lru_cache(maxsize=256)
 def extensions(certificate: x509.Certificate) -> dict[str, bytes]:
     """AMD's extensions of a certificate, by the end of their object identifiers."""
     return {
