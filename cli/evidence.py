@@ -58,12 +58,14 @@ def verify(
     ear: Annotated[
         Path | None, typer.Option(help="Also write the result as EAR: a .jwt or .cwt file.")
     ] = None,
-    ear_key: Annotated[Path | None, typer.Option(help="P-256 key that signs the EAR, PEM.")] = None,
+    ear_signer: Annotated[
+        Path | None, typer.Option(help="File with the P-256 key that signs it, PEM.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Judge evidence at a moment: 0 accepted, 3 malformed, 4 not authentic, 5 authentic but refused."""
-    if (ear is None) != (ear_key is None):
-        raise typer.BadParameter("--ear and --ear-key go together")
+    if (ear is None) != (ear_signer is None):
+        raise typer.BadParameter("--ear and --ear-signer go together")
     with reporting(as_json):
         from cli.claims import verdict
         from enclave.evidence.examine import Expected, examine_file, trusting
@@ -79,10 +81,10 @@ def verify(
             expected=Expected(nonce=_hex(nonce, "--nonce"), report_data=_hex(report_data, "--report-data")),
             rules=rules,
         )
-        if ear is not None and ear_key is not None:
+        if ear is not None and ear_signer is not None:
             from cli.results import write_ear
 
-            write_ear(examined, ear, ear_key, policy, at=moment(at), nonce=_hex(nonce, "--nonce") or b"")
+            write_ear(examined, ear, ear_signer, policy, at=moment(at), nonce=_hex(nonce, "--nonce") or b"")
         verdict(examined, as_json)
     if not examined.accepted:
         raise typer.Exit(_REFUSED if examined.authentic else _NOT_AUTHENTIC)

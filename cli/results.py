@@ -1,30 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """A verdict as an EAR in a file, for other relying parties."""
 
-import hashlib
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from enclave.evidence.ear import ear
-from enclave.evidence.examine import Examination, appraised
-from enclave.evidence.token import to_cwt, to_jwt
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from enclave.evidence.examine import Examination
 
 
 def write_ear(
-    examined: Examination, target: Path, key: Path, policy: Path | None, *, at: datetime, nonce: bytes
+    examined: "Examination", target: Path, signer: Path, policy: Path | None, *, at: datetime, nonce: bytes
 ) -> None:
     """Write the signed result; the file's suffix says whether as JWT or as CWT."""
+    import hashlib
+    from importlib.metadata import version
+
+    from enclave.evidence.ear import ear
+    from enclave.evidence.examine import appraised
+    from enclave.evidence.token import to_cwt, to_jwt
+
     if target.suffix not in (".jwt", ".cwt"):
         raise typer.BadParameter("--ear names a .jwt or a .cwt file")
     if nonce and not 8 <= len(nonce) <= 64:
         raise typer.BadParameter("an EAR echoes a nonce of 8 to 64 bytes")
-    signer = _key(key)
+    key = _key(signer)
     claims = ear(
         appraised(examined),
         at=at,
@@ -32,17 +36,20 @@ def write_ear(
         policy="" if policy is None else f"sha256:{hashlib.sha256(policy.read_bytes()).hexdigest()}",
         nonce=nonce,
     )
-    target.write_bytes(
-        to_jwt(claims, signer).encode("ascii") if target.suffix == ".jwt" else to_cwt(claims, signer)
-    )
+    jwt = target.suffix == ".jwt"
+    target.write_bytes(to_jwt(claims, key).encode("ascii") if jwt else to_cwt(claims, key))
 
 
-def _key(path: Path) -> ec.EllipticCurvePrivateKey:
+def _key(path: Path) -> "ec.EllipticCurvePrivateKey":
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     hint = "make one with `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`"
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise typer.BadParameter(f"--ear-key is an unencrypted private key in PEM; {hint}") from error
+        raise typer.BadParameter(f"--ear-signer is an unencrypted private key in PEM; {hint}") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
-        raise typer.BadParameter(f"--ear-key is a key on P-256; {hint}")
+        raise typer.BadParameter(f"--ear-signer is a key on P-256; {hint}")
     return key

@@ -141,7 +141,9 @@ def test_a_result_is_also_written_as_ear(suffix: str, keyboard: Keyboard, tmp_pa
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (tmp_path / "key.pem").write_bytes(pem)
     target = tmp_path / f"result.{suffix}"
-    said = keyboard("evidence", "verify", tmp_path / "e", "--ear", target, "--ear-key", tmp_path / "key.pem")
+    said = keyboard(
+        "evidence", "verify", tmp_path / "e", "--ear", target, "--ear-signer", tmp_path / "key.pem"
+    )
     assert said.code == 5
     raw = target.read_bytes()
     read = from_jwt(raw.decode(), key.public_key()) if suffix == "jwt" else from_cwt(raw, key.public_key())
@@ -153,8 +155,8 @@ def test_an_ear_takes_its_key_and_a_name_that_says_its_form(keyboard: Keyboard, 
     (tmp_path / "no.pem").write_text("no key")
     for words in (
         ("--ear", tmp_path / "r.jwt"),
-        ("--ear", tmp_path / "r.jwt", "--ear-key", tmp_path / "no.pem"),
-        ("--ear", tmp_path / "r.txt", "--ear-key", tmp_path / "no.pem"),
+        ("--ear", tmp_path / "r.jwt", "--ear-signer", tmp_path / "no.pem"),
+        ("--ear", tmp_path / "r.txt", "--ear-signer", tmp_path / "no.pem"),
     ):
         assert keyboard("evidence", "verify", tmp_path / "e", *words).code == 2
     assert not (tmp_path / "r.jwt").exists()
