@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.bench import command, inference, models, sealing
+from tests.bench import command, inference, models, sealing, verification
 from tests.bench.timing import ROOT
 
 LAYERS = 16
@@ -33,7 +33,11 @@ def large() -> dict[str, float]:
         return figures | sealing.run(inline, work)
 
 
-GROUPS: dict[str, Callable[[], dict[str, float]]] = {"command": command.run, "large": large}
+GROUPS: dict[str, Callable[[], dict[str, float]]] = {
+    "command": command.run,
+    "evidence": verification.run,
+    "large": large,
+}
 
 
 def missed(figures: Mapping[str, float], musts: Mapping[str, Mapping[str, float]]) -> list[str]:
