@@ -220,9 +220,7 @@ def test_a_verdict_ends_with_the_certificate(tpm_case: Case, tpm_text: str) -> N
     assert verdict.expiry == int((NOON + timedelta(days=29, seconds=1)).timestamp())
 
 
-@pytest.mark.parametrize(
-    ("days", "reasons"), [(40, {Reason.STALE, Reason.AGE}), (-2, {Reason.FUTURE})]
-)
+@pytest.mark.parametrize(("days", "reasons"), [(40, {Reason.STALE, Reason.AGE}), (-2, {Reason.FUTURE})])
 def test_certificates_are_judged_at_the_challenge_block(
     tpm_case: Case, days: int, reasons: set[Reason]
 ) -> None:
