@@ -82,14 +82,14 @@ class SoftGpu:
             (key or self.rom_key).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         )
         fwid = tlv(0x30, SHA384, tlv(0x04, self.fwid if firmware is None else firmware))
-        return _extension(OLD, tlv(0x30, tlv(0x02, b"\1"), spki, fwid))
+        return extension(OLD, tlv(0x30, tlv(0x02, b"\1"), spki, fwid))
 
     def tcb_info(self, flags: bytes = b"\0\x80") -> Extension:
         """The TcbInfo of newer devices; `flags` is the content of its bit string."""
         none = tlv(0x30, SHA384, tlv(0x04, bytes(48)))
         fwids = tlv(0x30, SHA384, tlv(0x04, self.fwid)) + none
         parts = [tlv(0x80, b"Soft"), tlv(0x83, b"\1"), tlv(0xA6, fwids), tlv(0x87, flags)]
-        return _extension(NEW, tlv(0x30, *parts))
+        return extension(NEW, tlv(0x30, *parts))
 
     @property
     def fwid(self) -> bytes:
@@ -200,7 +200,8 @@ def signed(root: etree._Element, signer: Authority) -> bytes:
     return made
 
 
-def _extension(oid: str, der: bytes) -> Extension:
+def extension(oid: str, der: bytes) -> Extension:
+    """An extension of any content."""
     return x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), der), False
 
 

@@ -72,15 +72,23 @@ class SignedXml:
 
     def verified(self, *, roots: Mapping[str, str], trust: Trust, at: datetime) -> Path:
         """Its signer's path to one of `roots`; raises `NotAuthentic` where anything does not hold."""
-        if hashlib.sha384(self.content).digest() != self.digest:
+        if not self.unchanged:
             raise fault(Reason.SIGNATURE, "a manifest as it was signed", "one that was changed")
-        if not self._signed_by(self.signers[0].public_key()):
+        if not self.signed:
             raise fault(Reason.SIGNATURE, "a manifest signed by its signer", "another signature")
         path = certificates.path(self.signers[0], self.signers[1:], roots=roots, trust=trust, at=at)
         _check_usage(self.signers[0])
         return path
 
-    def _signed_by(self, key: object) -> bool:
+    @property
+    def unchanged(self) -> bool:
+        """Whether the document is the one whose digest its signature states."""
+        return hashlib.sha384(self.content).digest() == self.digest
+
+    @property
+    def signed(self) -> bool:
+        """Whether its first certificate's key made the signature."""
+        key = self.signers[0].public_key()
         if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp384r1":
             return False
         r, s = (int.from_bytes(part, "big") for part in (self.signature[:_HALF], self.signature[_HALF:]))
