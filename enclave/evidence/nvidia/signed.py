@@ -165,8 +165,10 @@ def _without(root: etree._Element) -> etree._Element:
 
 def _canonical(element: etree._Element) -> bytes:
     """Canonical XML without comments; 1.0 and 1.1 differ only in attributes that `read` refuses."""
-    canonical = etree.tostring(element, method="c14n", with_comments=False, with_tail=False)
-    return bytes(canonical)
+    try:
+        return bytes(etree.tostring(element, method="c14n", with_comments=False, with_tail=False))
+    except etree.LxmlError as error:
+        raise _wrong("XML that has no canonical form") from error
 
 
 def _decoded(text: str | None) -> bytes:
