@@ -165,7 +165,9 @@ HOSTILE: dict[str, bytes] = {
     "a stylesheet": b'<?xml-stylesheet href="x"?><a/>',
     "an inclusion": b'<a xmlns:i="http://www.w3.org/2001/XInclude"><i:include href="/etc/hostname"/></a>',
     "deep nesting": b"<a>" * 5000,
-    "a mebibyte": b"<a>" + b" " * (1 << 20) + b"</a>",
+    "a quarter of a mebibyte": b"<a>" + b" " * (1 << 18) + b"</a>",
+    "too many attributes": b"<a " + b" ".join(b'a%d=""' % n for n in range(129)) + b"/>",
+    "too many namespaces": b"<a " + b" ".join(b'xmlns:a%d="a:%d"' % (n, n) for n in range(65)) + b"/>",
     "inherited attributes": b'<a xml:base="http://example.com/"/>',
     "no UTF-8": b"<a>\xff</a>",
 }
@@ -175,6 +177,13 @@ HOSTILE: dict[str, bytes] = {
 def test_hostile_documents_are_malformed(name: str) -> None:
     with pytest.raises(MalformedEvidence):
         SignedXml.parse(HOSTILE[name])
+
+
+def test_as_many_attributes_and_namespaces_as_may_be() -> None:
+    most = b"<a " + b" ".join(b'a%d=""' % n for n in range(128)) + b"/>"
+    assert len(read(most).attrib) == 128
+    most = b"<a " + b" ".join(b'xmlns:a%d="a:%d"' % (n, n) for n in range(64)) + b"/>"
+    assert len(read(most).nsmap) == 64
 
 
 def test_nothing_is_included_from_elsewhere() -> None:
