@@ -13,20 +13,36 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from contracts.errors import ExequaturError
+from contracts.records import Level
 from enclave.evidence.bundle import Bundle
 from enclave.evidence.detect import detect
+from enclave.evidence.drafting import profile_text
+from enclave.evidence.ear import Appraised, ear
 from enclave.evidence.endorsements import Endorsements
 from enclave.evidence.examine import Examination, Expected, examine_file, trusting
+from enclave.evidence.facts import Claims, RootStatus
 from enclave.evidence.kinds import Kind
 from enclave.evidence.policy import Policy, rules_from
 from enclave.evidence.showing import shown
 from enclave.evidence.technologies import TECHNOLOGIES
+from enclave.evidence.token import from_cwt, from_jwt, to_cwt, to_jwt
 from enclave.evidence.trust import Trust
+from tests.fakes.evidence import Case, policy_text
 from tests.fakes.recorded import Recorded, recorded
 
 _NOBODY = Trust(enrollers=frozenset(), extra_roots=frozenset())
 _AT = datetime(2026, 6, 1, tzinfo=UTC)
+_REPRESENTATIVE = {
+    "azure-vtpm/tdx-2026-with-ak-chain",
+    "nvidia/nvswitch-ls10-with-rim",
+    "sev-snp/milan-v2-vcek",
+    "sgx/v3-pck-platform-2025",
+    "tdx/v4-cos113-with-ccel",
+    "tpm/keylime-rsa",
+}
 
 
 class Malleable(Exception):
@@ -45,7 +61,7 @@ class Target:
 def targets(shared: Path | None) -> Mapping[str, Target]:
     """Every target by name; those that need recorded evidence only where it is."""
     samples = [] if shared is None else list(recorded(shared))
-    found = [*_parsers(samples), *map(_verifier, samples)]
+    found = [*_parsers(samples), *map(_verifier, samples), *_beside(samples)]
     return {target.name: target for target in found}
 
 
@@ -54,11 +70,23 @@ def _parsers(samples: Sequence[Recorded]) -> Iterator[Target]:
     pieces = [piece.read_bytes() for sample in samples for piece in sample.pieces]
     yield Target(name="detect", run=_tolerant(detect), seeds=whole)
     yield Target(name="show", run=_tolerant(shown), seeds=[*whole, *pieces])
-    yield Target(name="bundle", run=_tolerant(Bundle.decode), seeds=[])
+    yield Target(name="bundle", run=_tolerant(Bundle.decode), seeds=[Case.software().bundle().encode()])
     yield Target(name="endorsements", run=_tolerant(lambda raw: Endorsements.sort([raw])), seeds=pieces)
-    yield Target(name="policy-json", run=_tolerant(Policy.from_json), seeds=[])
-    yield Target(name="policy-toml", run=_tolerant(_text(Policy.from_toml)), seeds=[])
-    yield Target(name="rules-toml", run=_tolerant(_text(rules_from)), seeds=[])
+    policy = policy_text()
+    yield Target(
+        name="policy-json", run=_tolerant(Policy.from_json), seeds=[Policy.from_toml(policy).canonical()]
+    )
+    fragments = [policy, *map(profile_text, TECHNOLOGIES)]
+    yield Target(name="rules-toml", run=_tolerant(rules_from), seeds=[text.encode() for text in fragments])
+    key = ec.derive_private_key(1, ec.SECP256R1())
+    results = ear([_appraised()], at=_AT, build="fuzz")
+    jwt, public = to_jwt(results, key).encode("ascii"), key.public_key()
+    yield Target(
+        name="ear-jwt", run=_tolerant(lambda raw: from_jwt(raw.decode("latin-1"), public)), seeds=[jwt]
+    )
+    yield Target(
+        name="ear-cwt", run=_tolerant(lambda raw: from_cwt(raw, public)), seeds=[to_cwt(results, key)]
+    )
     for kind in TECHNOLOGIES:
         raw = [sample.evidence.read_bytes() for sample in samples]
         bodies = [body for one in raw if (body := _body(one, kind)) is not None]
@@ -83,6 +111,41 @@ def _verifier(sample: Recorded) -> Target:
     return Target(name=f"verify:{sample.name}", run=run, seeds=[good])
 
 
+def _beside(samples: Sequence[Recorded]) -> Iterator[Target]:
+    """Good evidence with one of its endorsements changed: refused, or what it meant before."""
+    for sample in samples:
+        for piece in sample.pieces if sample.name in _REPRESENTATIVE else ():
+            yield _beside_one(sample, piece)
+
+
+def _beside_one(sample: Recorded, piece: Path) -> Target:
+    others = [path.read_bytes() for path in (*sample.pieces, *sample.trusted) if path != piece]
+    trust = trusting([path.read_bytes() for path in sample.trusted])
+    evidence, good = sample.evidence.read_bytes(), piece.read_bytes()
+
+    def judge(raw: bytes) -> Examination:
+        return examine_file(evidence, [*others, raw], trust=trust, at=sample.moment, expected=Expected())
+
+    truth = cache(lambda: judge(good))
+
+    def run(raw: bytes) -> None:
+        with suppress(ExequaturError):
+            found = judge(raw)
+            if found.accepted and not _alike(found.claims, truth().claims):
+                raise Malleable(f"{sample.name} with {piece.name}")
+
+    return Target(name=f"beside:{sample.name}/{piece.name}", run=run, seeds=[good])
+
+
+def _alike(found: Claims, good: Claims) -> bool:
+    """What the device said itself never depends on what lies beside it."""
+    return {name for name in found if name in good and found[name] != good[name]} == set()
+
+
+def _appraised() -> Appraised:
+    return Appraised(label="software.0", authentic=True, level=Level.NONE, status=RootStatus.NONE, reasons=())
+
+
 def _body(raw: bytes, kind: Kind) -> bytes | None:
     with suppress(ExequaturError):
         found = detect(raw)
@@ -101,10 +164,6 @@ def _body_reader(kind: Kind) -> Callable[[bytes], object]:
                 technology.verify(body, 0, node=None, trust=_NOBODY, at=_AT)
 
     return read
-
-
-def _text(read: Callable[[str], object]) -> Callable[[bytes], object]:
-    return lambda raw: read(raw.decode("utf-8", "replace"))
 
 
 def _tolerant(read: Callable[[bytes], object]) -> Callable[[bytes], None]:
