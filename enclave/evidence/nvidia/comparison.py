@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from enclave.errors import NotAuthentic
+from enclave.evidence.endorsements import Endorsements
 from enclave.evidence.facts import Claim, Claims
 from enclave.evidence.findings import Finding, Reason
 from enclave.evidence.nvidia.report import Report
@@ -29,15 +30,15 @@ class Compared:
     trace: tuple[str, ...]
 
 
-def compare(report: Report, model: str, raws: Sequence[bytes], *, trust: Trust, at: datetime) -> Compared:
+def compare(report: Report, model: str, beside: Endorsements, *, trust: Trust, at: datetime) -> Compared:
     """Verify every manifest and compare every measurement that counts; `model` is the chip, such as `GH100`.
 
     A manifest that is not NVIDIA's, not in force or of another version is a finding. Raises `MalformedEvidence`.
     """
     missed, held = list[Finding](), list[Manifest]()
-    for raw in raws:
+    for raw in beside.manifests:
         try:
-            held.append(manifest(raw, roots=NVIDIA_RIM_ROOTS, trust=trust, at=at))
+            held.append(manifest(raw, roots=NVIDIA_RIM_ROOTS, trust=trust, at=at, crls=beside.crls))
         except NotAuthentic as error:
             missed.extend(map(_of_a_manifest, error.findings))
     opaque = report.opaque

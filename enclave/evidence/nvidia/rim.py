@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """NVIDIA's reference integrity manifests: SWID tags (ISO/IEC 19770-2) with the values that measurements may have."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from cryptography import x509
 from lxml import etree
 
 from enclave.errors import MalformedEvidence
@@ -34,10 +35,17 @@ class Manifest:
         return self.path.certificates[0].not_valid_before_utc
 
 
-def manifest(raw: bytes, *, roots: Mapping[str, str], trust: Trust, at: datetime) -> Manifest:
+def manifest(
+    raw: bytes,
+    *,
+    roots: Mapping[str, str],
+    trust: Trust,
+    at: datetime,
+    crls: Sequence[x509.CertificateRevocationList] = (),
+) -> Manifest:
     """A manifest that is signed and in force at `at`, under one of `roots`; raises `MalformedEvidence` or `NotAuthentic`."""
     signed = SignedXml.parse(raw)
-    path = signed.verified(roots=roots, trust=trust, at=at)
+    path = signed.verified(roots=roots, trust=trust, at=at, crls=crls)
     root = read(signed.content)
     meta, payload = _one(root, "Meta"), _one(root, "Payload")
     if root.tag != f"{_SWID}SoftwareIdentity":

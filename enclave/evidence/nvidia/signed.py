@@ -8,7 +8,7 @@ transform and Canonical XML 1.1, ECDSA on P-384 with SHA-384. There is no DTD, n
 import base64
 import binascii
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -71,14 +71,22 @@ class SignedXml:
             content=_canonical(_without(root)),
         )
 
-    def verified(self, *, roots: Mapping[str, str], trust: Trust, at: datetime) -> Path:
+    def verified(
+        self,
+        *,
+        roots: Mapping[str, str],
+        trust: Trust,
+        at: datetime,
+        crls: Sequence[x509.CertificateRevocationList] = (),
+    ) -> Path:
         """Its signer's path to one of `roots`; raises `NotAuthentic` where anything does not hold."""
         if not self.unchanged:
             raise fault(Reason.SIGNATURE, "a manifest as it was signed", "one that was changed")
         if not self.signed:
             raise fault(Reason.SIGNATURE, "a manifest signed by its signer", "another signature")
-        path = certificates.path(self.signers[0], self.signers[1:], roots=roots, trust=trust, at=at)
-        _check_usage(self.signers[0])
+        signer, *others = self.signers
+        path = certificates.path(signer, others, roots=roots, trust=trust, at=at, crls=crls)
+        _check_usage(signer)
         return path
 
     @property

@@ -25,7 +25,7 @@ def _verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: d
     enclosed = Enclosed.parse(body)
     report = _parse(enclosed.evidence, kind)
     device = attest(report, enclosed.endorsements, trust, at)
-    compared = compare(report, device.chip, enclosed.endorsements.manifests, trust=trust, at=at)
+    compared = compare(report, device.chip, enclosed.endorsements, trust=trust, at=at)
     paths = (device.path, *(one.path for one in compared.used))
     lowest = next((path for path in paths if path.status is not RootStatus.VENDOR), device.path)
     registers = _registers(report, device)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from contracts.records import Level
 from enclave.errors import MalformedEvidence
@@ -269,6 +270,22 @@ def test_a_manifest_below_a_root_of_devices_does_not_count(
     signer = DEVICE_ROOT.issue("A device", "P-384")
     facts = gpu.judged(manifest_of(gpu, signer=signer), trust=NOBODY)
     assert [finding.reason for finding in facts.missed] == [Reason.CERTIFICATE]
+
+
+def test_a_signer_of_manifests_that_was_revoked_does_not_count(gpu: SoftGpu) -> None:
+    signer = rim_signer()
+    rim, driver = manifest_of(gpu, signer=signer), gpu.manifests()[1]
+    lists = [RIM_ROOT.crl(*revoked).public_bytes(Encoding.DER) for revoked in ((), (signer,))]
+    assert gpu.judged(rim, driver, lists[0]).missed == ()
+    (finding,) = gpu.judged(rim, driver, lists[1]).missed
+    assert (finding.reason, "revoked" in finding.found) == (Reason.CERTIFICATE, True)
+
+
+def test_a_device_that_was_revoked_is_refused(gpu: SoftGpu) -> None:
+    _, rom, line, _ = gpu.chain
+    assert gpu.judged(line.crl().public_bytes(Encoding.DER)).missed == ()
+    (finding,) = gpu.refusal(line.crl(rom).public_bytes(Encoding.DER))
+    assert (finding.reason, "revoked" in finding.found) == (Reason.CERTIFICATE, True)
 
 
 def test_a_manifest_that_is_there_twice_counts_once(gpu: SoftGpu) -> None:
