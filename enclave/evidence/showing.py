@@ -114,8 +114,10 @@ def _part(text: str) -> Claim:
     if "-----BEGIN CERTIFICATE" in text:
         return [_certificate(certificate) for certificate in load_all(text.encode())]
     if text.startswith("{"):
-        document: Claim = _claim(parse_json(text))
-        return document
+        try:
+            return _claim(parse_json(text))
+        except (ValueError, RecursionError) as error:
+            raise MalformedEvidence("a document that is no JSON", where="collateral") from error
     return text
 
 

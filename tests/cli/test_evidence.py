@@ -118,7 +118,17 @@ def test_a_bundle_is_judged_as_a_whole(keyboard: Keyboard, tmp_path: Path) -> No
     assert "software.0" in keyboard.json("evidence", "show", tmp_path / "b")
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"nothing", b"\x30\x03\x02\x01\x00", b"-----BEGIN X-----"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b"nothing",
+        b'{"tcb_info": "{", "qe_identity": ""}',
+        b"\x30\x03\x02\x01\x00",
+        b"-----BEGIN X-----",
+    ],
+)
 def test_what_is_no_evidence_is_malformed(content: bytes, keyboard: Keyboard, tmp_path: Path) -> None:
     (tmp_path / "e").write_bytes(content)
     for command in ("show", "verify"):
