@@ -119,6 +119,12 @@ def test_with_manifests_a_policy_may_leave_measurements_to_the_vendor(gpu: SoftG
     assert bare == [Reason.AGE]
 
 
+def test_a_gpu_says_how_it_is_passed_on() -> None:
+    facts = SoftGpu(fields={36: b"\0\0"}).judged()
+    assert facts.claims["mode"] == "single GPU passthrough"
+    assert any("configured for single GPU" in line for line in facts.trace)
+
+
 def test_versions_are_numbers_too_so_that_a_policy_sets_floors(gpu: SoftGpu) -> None:
     claims = gpu.judged().claims
     assert claims["driver_version_number"] == 550_090_007

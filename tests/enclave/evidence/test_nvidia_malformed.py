@@ -21,7 +21,8 @@ from enclave.evidence.nvidia.report import Report
 from enclave.evidence.nvidia.signed import SignedXml, read
 from enclave.evidence.nvidia.verify import GPU, SWITCH
 from enclave.evidence.showing import shown
-from tests.fakes.nvidia import NONCE, SoftGpu, value
+from tests.fakes.authorities import new_key
+from tests.fakes.nvidia import NONCE, SoftGpu, resource, rim_signer, signed, unsigned_manifest, value
 
 MADE = SoftGpu()
 GOOD = MADE.report()
@@ -177,6 +178,77 @@ HOSTILE: dict[str, bytes] = {
 def test_hostile_documents_are_malformed(name: str) -> None:
     with pytest.raises(MalformedEvidence):
         SignedXml.parse(HOSTILE[name])
+
+
+DS = "{http://www.w3.org/2000/09/xmldsig#}"
+SWID_OF = "{http://standards.iso.org/iso/19770/-2/2015/schema.xsd}"
+
+
+def _unsigned(change: Callable[[etree._Element], object]) -> bytes:
+    """A manifest that was changed before it was signed."""
+    root = unsigned_manifest("GH100", "1.2", [resource(1, [value(1)])])
+    change(root)
+    return signed(root, rim_signer())
+
+
+def _edited(change: Callable[[etree._Element], object]) -> bytes:
+    """A manifest that was changed after it was signed."""
+    root = etree.fromstring(MANIFEST)
+    change(root)
+    made: bytes = etree.tostring(root)
+    return made
+
+
+def _many_signers(root: etree._Element) -> None:
+    (key,) = root.iter(f"{DS}X509Data")
+    certificate = etree.tostring(key[0])
+    key.extend(etree.fromstring(certificate) for _ in range(8))
+
+
+ODD: dict[str, Callable[[], bytes]] = {
+    "another root element": lambda: _unsigned(lambda root: setattr(root, "tag", f"{SWID_OF}Other")),
+    "no Meta": lambda: _unsigned(lambda root: root.remove(root[1])),
+    "two of them": lambda: _unsigned(lambda root: etree.SubElement(root, f"{SWID_OF}Meta")),
+    "a file": lambda: _unsigned(lambda root: root[2][0].set("type", "File")),
+    "a digest that is too short": lambda: _unsigned(
+        lambda root: root[2][0].set("{http://www.w3.org/2001/04/xmlenc#sha384}Hash0", "ab")
+    ),
+    "a digest that is no hex": lambda: _unsigned(
+        lambda root: root[2][0].set("{http://www.w3.org/2001/04/xmlenc#sha384}Hash0", "xy" * 48)
+    ),
+    "an index out of range": lambda: _unsigned(lambda root: root[2][0].set("index", "256")),
+    "an index that is no number": lambda: _unsigned(lambda root: root[2][0].set("index", "-1")),
+    "a signature without a value": lambda: _edited(lambda root: root[3].remove(root[3][1])),
+    "a value that is not base64": lambda: _edited(lambda root: setattr(root[3][1], "text", "?")),
+    "no signer": lambda: _edited(lambda root: root[3][2].clear()),
+    "nine signers and more": lambda: _edited(_many_signers),
+    "a namespace that is relative": lambda: MANIFEST.replace(
+        b'xmlns:ns2="http://', b'xmlns:x="a" xmlns:ns2="http://'
+    ),
+}
+
+
+@pytest.mark.parametrize("change", ODD)
+def test_manifests_of_another_shape_are_malformed(change: str) -> None:
+    raw = ODD[change]()
+    with pytest.raises(MalformedEvidence):
+        MADE.judged(raw)
+
+
+def test_a_signer_may_have_no_usage_and_no_other_curve() -> None:
+    """Neither makes a manifest malformed: somebody signed it, who does not count."""
+    for signer in (rim_signer(key_usage=None), rim_signer(key=new_key("P-256"))):
+        made = signed(unsigned_manifest("GH100", MADE.vbios, [resource(1, [value(1, "v")])]), signer)
+        assert len(MADE.judged(made).missed) == 1
+
+
+def test_a_signature_may_stand_anywhere_below_the_root_element() -> None:
+    root = unsigned_manifest("GH100", MADE.vbios, [resource(1, [value(1, "v")])])
+    root.text = "\n"
+    moved = etree.fromstring(signed(root, rim_signer()))
+    moved[3].tail = None
+    moved.insert(0, moved[3])
+    assert MADE.judged(etree.tostring(moved)).missed == ()
 
 
 def test_as_many_attributes_and_namespaces_as_may_be() -> None:
