@@ -15,22 +15,22 @@ from functools import lru_cache
 from itertools import pairwise
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from enclave.errors import MalformedEvidence, NotAuthentic
-from enclave.evidence.constraints import check_names
 from enclave.evidence.facts import RootStatus
 from enclave.evidence.findings import Reason
 from enclave.evidence.findings import fault as fault
+from enclave.evidence.issuing import LONGEST_PATH as LONGEST_PATH
+from enclave.evidence.issuing import issued as issued
+from enclave.evidence.issuing import key_digest as key_digest
+from enclave.evidence.issuing import spki as spki
+from enclave.evidence.issuing import ways
 from enclave.evidence.revocation import check_revocation, lists_for
 from enclave.evidence.trust import Trust
 
-LONGEST_PATH = 8
-_HASHES = frozenset({"sha256", "sha384", "sha512"})
-_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
-_MOST_LINKS = 64
 _MOST_IN_A_FILE = 64
 _LONGEST = 1 << 14
 _PEM = b"-----BEGIN CERTIFICATE-----"
@@ -120,15 +120,18 @@ def path(
     says is then nobody's word. Raises `NotAuthentic`: why the first path that ends at a key that counts does not hold,
     or else what stands in the way of the longest one.
     """
-    search, flaws = _Search(pool=tuple(pool), roots=roots, trust=trust), list[NotAuthentic]()
-    for found in search.up((leaf,)):
+    known = frozenset(map(bytes.fromhex, roots)) | trust.extra_roots
+    found, flaws = ways(leaf, tuple(pool), known), list[NotAuthentic]()
+    for one, named in found.paths:
         try:
-            _check(found, crls, at)
+            _check(one, crls, at)
         except NotAuthentic as flaw:
             flaws.append(flaw)
         else:
-            return _ended(found, roots, crls)
-    raise flaws[0] if flaws else search.dead_end()
+            if named is None:
+                return _ended(one, roots, crls)
+            flaws.append(NotAuthentic(named.findings))
+    raise flaws[0] if flaws else found.dead_end()
 
 
 def _check(
@@ -136,9 +139,8 @@ def _check(
 ) -> None:
     for certificate in found:
         check_time(certificate, at)
-    for certificate, issuer in pairwise(found):
+    for certificate, issuer in pairwise(found) if crls else ():
         check_revocation(certificate, issuer, crls, at)
-    check_names(found)
 
 
 def _ended(
@@ -148,7 +150,9 @@ def _ended(
 ) -> Path:
     root = key_digest(found[-1])
     vendor = roots.get(root.hex())
-    consulted = tuple(crl for certificate in found[:-1] for crl in lists_for(certificate, crls))
+    consulted = (
+        tuple(crl for certificate in found[:-1] for crl in lists_for(certificate, crls)) if crls else ()
+    )
     return Path(
         certificates=found,
         root=root,
@@ -165,96 +169,9 @@ def check_time(certificate: x509.Certificate, at: datetime) -> None:
         raise fault(Reason.CERTIFICATE, f"valid at {at:%Y-%m-%dT%H:%M:%SZ}", f"from {first} until {last}")
 
 
-def spki(certificate: x509.Certificate) -> bytes:
-    """The certificate's SubjectPublicKeyInfo."""
-    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-@lru_cache(maxsize=2048)
-def key_digest(certificate: x509.Certificate) -> bytes:
-    """SHA-256 of the certificate's SubjectPublicKeyInfo."""
-    return hashlib.sha256(spki(certificate)).digest()
-
-
 def spki_digest(key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey) -> bytes:
     """SHA-256 of a key's SubjectPublicKeyInfo."""
     return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
-
-
-@lru_cache(maxsize=2048)
-def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether `issuer` signed `certificate`, by an algorithm that still counts."""
-    try:
-        hashed = certificate.signature_hash_algorithm
-    except UnsupportedAlgorithm:
-        return False
-    if hashed is None or hashed.name not in _HASHES or not _strong(issuer.public_key()):
-        return False
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
-
-
-def _strong(key: object) -> bool:
-    if isinstance(key, rsa.RSAPublicKey):
-        return 2048 <= key.key_size <= 8192
-    return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES
-
-
-class _Search:
-    """Looks for paths depth first, and remembers the longest that led nowhere."""
-
-    def __init__(self, *, pool: tuple[x509.Certificate, ...], roots: Mapping[str, str], trust: Trust) -> None:
-        self._pool, self._roots, self._trust = pool, roots, trust
-        self._links = 0
-        self._best: tuple[x509.Certificate, ...] = ()
-
-    def up(self, walked: tuple[x509.Certificate, ...]) -> Iterator[tuple[x509.Certificate, ...]]:
-        """Every whole path that begins with `walked`."""
-        digest = key_digest(walked[-1])
-        if digest.hex() in self._roots or digest in self._trust.extra_roots:
-            yield walked
-            return
-        if len(walked) > len(self._best):
-            self._best = walked
-        if len(walked) < LONGEST_PATH:
-            for issuer in self._issuers(walked):
-                yield from self.up((*walked, issuer))
-
-    def _issuers(self, walked: tuple[x509.Certificate, ...]) -> Iterator[x509.Certificate]:
-        top = walked[-1]
-        for candidate in self._pool:
-            if candidate.subject != top.issuer or candidate in walked:
-                continue
-            self._links += 1
-            if self._links > _MOST_LINKS:
-                raise fault(Reason.CERTIFICATE, f"a path within {_MOST_LINKS} attempts", "more of them")
-            if _may_issue(candidate, len(walked) - 1) and issued(top, candidate):
-                yield candidate
-
-    def dead_end(self) -> NotAuthentic:
-        """Why there is no path."""
-        top = self._best[-1]
-        if top.issuer == top.subject:
-            hint = "a root of your own lowers the level to none; add it with --trust, or to extra_roots"
-            return fault(Reason.ROOT, "a vendor's root", f"unknown root {key_digest(top).hex()}", hint)
-        found = f"nothing that issued certificate {len(self._best) - 1}"  # its subject may name a machine
-        hint = "the issuer is missing, is no authority, or did not sign it; vendors publish theirs"
-        return fault(Reason.CERTIFICATE, "each certificate issued by the next, up to a root", found, hint)
-
-
-def _may_issue(certificate: x509.Certificate, below: int) -> bool:
-    """Whether a certificate is an authority over `below` further authorities."""
-    extensions = {extension.oid: extension.value for extension in certificate.extensions}
-    basic = extensions.get(x509.BasicConstraints.oid)
-    usage = extensions.get(x509.KeyUsage.oid)
-    if not isinstance(basic, x509.BasicConstraints) or not basic.ca:
-        return False
-    if isinstance(usage, x509.KeyUsage) and not usage.key_cert_sign:
-        return False
-    return basic.path_length is None or basic.path_length >= below
 
 
 def _pem_blocks(blob: bytes) -> Iterator[bytes]:

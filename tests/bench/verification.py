@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, HashAlgorithm
 
-from enclave.evidence import certificates
+from enclave.evidence import certificates, issuing
 from enclave.evidence.detect import detect
 from enclave.evidence.examine import Expected, examine, trusting
 from tests.bench.timing import ROOT, interleaved, ratio, timed
@@ -55,7 +55,8 @@ def _compare(kind: str, sample: Recorded) -> dict[str, float]:
         assert found.authentic, found.reasons
 
     def first() -> None:
-        certificates.issued.cache_clear()
+        issuing.issued.cache_clear()
+        issuing.ways.cache_clear()
         judge()
 
     def limit() -> None:

@@ -20,6 +20,7 @@ MEASUREMENT = 48
 _REQUEST = 37
 _ALL, _SIGNED = 0xFF, 0x01
 _DMTF, _BLOCK, _COORDINATE = 0x01, 0x33, 48
+_PREFIX, _SIZE = 7, MEASUREMENT.to_bytes(2, "little")
 _LONGEST = 1 << 16
 _HEAD = bytes([VERSION_11, GET_MEASUREMENTS, _SIGNED, _ALL])
 _ANSWER = bytes([VERSION_11, GET_MEASUREMENTS & 0x7F])
@@ -100,16 +101,18 @@ class Report:
 
 def _blocks(record: bytes, count: int) -> tuple[bytes, ...]:
     """The values of blocks that are numbered from 1 without a gap, each a digest of 48 bytes in DMTF's form."""
-    reader, values = Reader(record, "measurement record"), list[bytes]()
-    for index in range(1, count + 1):
-        head = reader.take(4)
-        if head != bytes([index, _DMTF, _BLOCK, 0]):
-            raise reader.wrong(f"not block {index} with a digest of {MEASUREMENT} bytes")
-        if (kind := reader.number(1)) & 0x80 or reader.number(2) != MEASUREMENT:
-            raise reader.wrong(f"block {index} with a value of kind {kind}, or of another size")
-        values.append(reader.take(MEASUREMENT))
-    reader.done()
-    return tuple(values)
+    size, where = _PREFIX + MEASUREMENT, "measurement record"
+    if len(record) != count * size:
+        raise MalformedEvidence(f"{len(record)} bytes for {count} blocks of {size}", where=where)
+    blocks = [record[at : at + size] for at in range(0, len(record), size)]
+    for index, block in enumerate(blocks, 1):
+        if block[:4] != bytes([index, _DMTF, _BLOCK, 0]):
+            raise MalformedEvidence(f"not block {index} with a digest of {MEASUREMENT} bytes", where=where)
+        if block[4] & 0x80 or block[5:_PREFIX] != _SIZE:
+            raise MalformedEvidence(
+                f"block {index} with a value of kind {block[4]}, or of another size", where=where
+            )
+    return tuple(block[_PREFIX:] for block in blocks)
 
 
 def begins(raw: bytes) -> bool:
