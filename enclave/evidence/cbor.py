@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Deterministic CBOR (RFC 8949, section 4.2) of few items: a decoder that a small file cannot make build a large value."""
 
+import io
+
 import cbor2
 
 _MOST_ITEMS = 4096
+_LONGEST, _DEEPEST = 1 << 16, 16
 _STRINGS, _ARRAY, _MAP, _TAG = (2, 3), 4, 5, 6
 
 
@@ -20,6 +23,23 @@ def decode(raw: bytes, most: int = _MOST_ITEMS) -> object:
         raise ValueError("not CBOR") from error
     if again != raw:
         raise ValueError("not deterministic CBOR")
+    return value
+
+
+def whole(raw: bytes, longest: int = _LONGEST) -> object:
+    """What `raw` encodes, in whatever encoding its maker chose; `ValueError` where a key is there twice or bytes are left.
+
+    For the formats of others, which are small: `longest` bounds what can be built from them.
+    """
+    if len(raw) > longest:
+        raise ValueError(f"longer than {longest} bytes")
+    stream = io.BytesIO(raw)
+    try:
+        value: object = cbor2.CBORDecoder(stream, allow_duplicate_keys=False, max_depth=_DEEPEST).decode()
+    except Exception as error:  # cbor2 raises many kinds on hostile input
+        raise ValueError("not CBOR") from error
+    if stream.tell() != len(raw):
+        raise ValueError("bytes behind the item")
     return value
 
 

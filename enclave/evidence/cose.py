@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import cbor2
 from cryptography.exceptions import InvalidSignature
@@ -11,8 +11,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
 from enclave.errors import MalformedEvidence
+from enclave.evidence.cbor import whole
 
 _LEAST_BITS, _MOST_BITS = 2048, 8192
+_ALGORITHM, _CRITICAL = 1, 2  # header parameters; nothing that is critical is understood
 _TAGGED, _MAC = b"\xd2", b"\xd1"
 _ECDSA: Mapping[int, tuple[str, type[hashes.HashAlgorithm], int]] = {
     -7: ("secp256r1", hashes.SHA256, 32),
@@ -45,14 +47,17 @@ class Sign1:
                 "a COSE_Mac0, which proves nothing to a third party", where=where, hint=hint
             )
         try:
-            protected, unprotected, payload, signature = cbor2.loads(raw.removeprefix(_TAGGED))
-            header = cbor2.loads(protected)
-            algorithm = header[1]
-        except Exception as error:  # cbor2 and unpacking raise many kinds on hostile input
+            parts: Any = whole(raw.removeprefix(_TAGGED))
+            protected, unprotected, payload, signature = parts
+            header: Any = whole(protected)
+            if not isinstance(header, dict):
+                raise TypeError("a header that is no map")
+            algorithm = header[_ALGORITHM]
+        except (ValueError, TypeError, LookupError) as error:
             raise MalformedEvidence("not a COSE_Sign1", where=where) from error
         if {type(protected), type(payload), type(signature)} != {bytes} or type(unprotected) is not dict:
             raise MalformedEvidence("a COSE_Sign1 with a part of the wrong type", where=where)
-        if type(algorithm) is not int or not _fits(algorithm, signature):
+        if type(algorithm) is not int or _CRITICAL in header or not _fits(algorithm, signature):
             raise MalformedEvidence("neither ES256 to ES512 nor PS256 to PS512", where=where)
         return cls(
             protected=protected,

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
-import cbor2
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from contracts.digests import digest
@@ -30,6 +29,7 @@ from enclave.evidence.arm.claims import (
     ueid,
 )
 from enclave.evidence.arm.signer import signer
+from enclave.evidence.cbor import whole
 from enclave.evidence.certificates import fault
 from enclave.evidence.cose import Sign1
 from enclave.evidence.enclosed import Enclosed
@@ -88,20 +88,25 @@ class CcaToken:
     def parse(cls, raw: bytes) -> Self:
         """Read tag 399 over exactly a platform token and a realm token."""
         try:
-            entries = cbor2.loads(raw.removeprefix(_HEAD))
+            entries: Any = whole(raw.removeprefix(_HEAD))
             platform, realm = entries[_PLATFORM_ENTRY], entries[_REALM_ENTRY]
-        except Exception as error:  # cbor2 raises many kinds on hostile input
+        except (ValueError, TypeError, LookupError) as error:
             raise MalformedEvidence("not a platform token and a realm token", where=_WHERE) from error
         if not raw.startswith(_HEAD) or len(entries) != 2 or {type(platform), type(realm)} != {bytes}:
             raise MalformedEvidence("not exactly a platform token and a realm token", where=_WHERE)
         first, second = Sign1.parse(platform, "cca platform token"), Sign1.parse(realm, "cca realm token")
         optional: Mapping[int, Check] = {_PROFILE: one_of(_REALM)}
-        return cls(
-            platform=read(first.payload, _PLATFORM_REQUIRED, {2400: text}, "cca platform token"),
+        said = read(first.payload, _PLATFORM_REQUIRED, {2400: text}, "cca platform token")
+        token = cls(
+            platform=said,
             realm=read(second.payload, _REALM_REQUIRED, optional, "cca realm token"),
             platform_signed=first,
             realm_signed=second,
         )
+        later = said[_PROFILE] == _PLATFORM
+        if later is not (_PROFILE in token.realm) or later is token.octets(_KEY).startswith(b"\x04"):
+            raise MalformedEvidence("a platform and a realm of different profiles", where=_WHERE)
+        return token
 
     def octets(self, name: int) -> bytes:
         """A claim of the realm that is a byte string."""
@@ -114,12 +119,12 @@ class CcaToken:
         raw = self.octets(_KEY)
         try:
             if raw[0] != 4:
-                key = cbor2.loads(raw)
+                key: Any = whole(raw)
                 if key[1] != 2 or key[-1] != 2:
                     raise ValueError("not a P-384 key")
                 raw = b"\x04" + key[-2] + key[-3]
             return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP384R1(), raw)
-        except Exception as error:  # cbor2 and the lookups raise many kinds on hostile input
+        except (ValueError, TypeError, LookupError) as error:
             raise MalformedEvidence("not a P-384 key", where="realm attestation key") from error
 
     def registers(self) -> dict[str, bytes]:

@@ -8,6 +8,7 @@ import cbor2
 
 from contracts.digests import digest
 from enclave.errors import MalformedEvidence
+from enclave.evidence.cbor import whole
 from enclave.evidence.facts import Claim, Claims
 
 Check: TypeAlias = Callable[[object], bool]
@@ -63,11 +64,11 @@ def read(
 ) -> dict[int, object]:
     """The claims of a payload: every required one, no unknown one, each of the right form."""
     try:
-        found = cbor2.loads(payload)
-    except Exception as error:  # cbor2 raises many kinds on hostile input
+        found = whole(payload)
+    except ValueError as error:
         raise MalformedEvidence("not CBOR", where=where) from error
-    if type(found) is not dict or not required.keys() <= found.keys():
-        missing = sorted(required.keys() - found.keys()) if type(found) is dict else []
+    if not isinstance(found, dict) or not required.keys() <= found.keys():
+        missing = sorted(required.keys() - found.keys()) if isinstance(found, dict) else []
         raise MalformedEvidence(f"without claims {missing}", where=where)
     checks = {**required, **optional}
     wrong = [name for name, value in found.items() if not _right({name: value}, checks)]

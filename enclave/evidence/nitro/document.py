@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
 
-import cbor2
-
 from enclave.errors import MalformedEvidence
+from enclave.evidence.cbor import whole
 from enclave.evidence.cose import Sign1
 from enclave.evidence.facts import Claims
 from enclave.evidence.nitro.limits import checked
@@ -48,12 +47,12 @@ class NitroDocument:
         if signed.algorithm != _ES384 or signed.unprotected:
             raise MalformedEvidence("not ES384 alone", where=_WHERE)
         try:
-            payload = cbor2.loads(signed.payload)
-            fields = set(payload)
-        except Exception as error:  # cbor2 raises many kinds on hostile input
-            raise MalformedEvidence("a payload that is no map", where=_WHERE) from error
+            payload = whole(signed.payload)
+        except ValueError as error:
+            raise MalformedEvidence("a payload that is not one item", where=_WHERE) from error
+        fields = set(payload) if isinstance(payload, dict) else set()
         banks = [name for name in PCR_FIELDS if name in fields]
-        if type(payload) is not dict or len(banks) != 1 or fields != {*_FIELDS, *banks}:
+        if not isinstance(payload, dict) or len(banks) != 1 or fields != {*_FIELDS, *banks}:
             raise MalformedEvidence("other fields than the manual lists", where=_WHERE)
         return cls(signed=signed, pcr_field=banks[0], **checked(payload, banks[0], _WHERE))
 

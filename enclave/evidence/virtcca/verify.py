@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 import cbor2
 
@@ -17,6 +17,7 @@ from contracts.ids import NodeId
 from enclave.errors import MalformedEvidence
 from enclave.evidence.arm.claims import Check, by_number, octets, one_of, read
 from enclave.evidence.arm.signer import signer
+from enclave.evidence.cbor import whole
 from enclave.evidence.cose import Sign1
 from enclave.evidence.enclosed import Enclosed
 from enclave.evidence.facts import Claims, Facts
@@ -28,6 +29,7 @@ COVERS = ("rim", "rem0", "rem1", "rem2", "rem3")
 INPUTS = ("certificate",)
 _ROOTS: Mapping[str, str] = MappingProxyType({})
 _ENTRY, _HEAD = 44241, b"\xd9\x01\x8f"
+_SIGN1 = 18
 _WHERE = "virtcca token"
 _CHALLENGE, _PERSONAL, _HASH, _KEY, _RIM, _REMS, _KEY_HASH = 10, 44235, 44236, 44237, 44238, 44239, 44240
 _REQUIRED: Mapping[int, Check] = {
@@ -52,14 +54,17 @@ class VirtCcaToken:
     def parse(cls, raw: bytes) -> Self:
         """Read tag 399 over exactly one entry, a COSE_Sign1."""
         try:
-            entries = cbor2.loads(raw.removeprefix(_HEAD))
+            entries: Any = whole(raw.removeprefix(_HEAD))
             tagged = entries[_ENTRY]
-        except Exception as error:  # cbor2 raises many kinds on hostile input
+        except (ValueError, TypeError, LookupError) as error:
             raise MalformedEvidence("not one token", where=_WHERE) from error
         if not raw.startswith(_HEAD) or len(entries) != 1:
             raise MalformedEvidence("not exactly one token", where=_WHERE)
         if isinstance(tagged, cbor2.CBORTag):
-            tagged = b"\xd2" + cbor2.dumps(list(tagged.value)) if tagged.tag == 18 else None
+            parts = (
+                list(tagged.value) if tagged.tag == _SIGN1 and isinstance(tagged.value, tuple | list) else []
+            )
+            tagged = cbor2.dumps([dict(part) if isinstance(part, Mapping) else part for part in parts])
         if not isinstance(tagged, bytes):
             raise MalformedEvidence("an entry that is no COSE_Sign1", where=_WHERE)
         signed = Sign1.parse(tagged, _WHERE)
