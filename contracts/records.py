@@ -94,6 +94,10 @@ class Version:
     finality: Finality
     withdrawn: bool
 
+    def policy_at(self, when: int) -> PolicyId:
+        """The policy in force at an instant: the next one from its start on."""
+        return self.next if self.next_start and when >= self.next_start else self.policy
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enforced:

@@ -2,6 +2,7 @@
 """What a node needs before it starts: its assignment from the chain, and evidence it can bring."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,23 @@ if TYPE_CHECKING:
     from enclave.node.node import Node
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Devices:
+    """Where a node's evidence comes from: a TPM with the authorities of its EK, or the guest's words for its devices.
+
+    With neither it is software's; `endorsements` are files that go with the root device's evidence.
+    """
+
+    tcti: str = ""
+    authorities: Sequence[bytes] = ()
+    words: tuple[str, ...] = ()
+    endorsements: tuple[Path, ...] = ()
+
+
 def open_node(
-    opened: "Session", model: "ModelId", version: int, licence: "Address", device: tuple[str, Sequence[bytes]]
+    opened: "Session", model: "ModelId", version: int, licence: "Address", device: Devices
 ) -> "Node":
-    """A node for one model version under one licence; `device` is a TPM's TCTI, if any, and the EK's authorities."""
+    """A node for one model version under one licence, with evidence from some devices."""
     from cli.assigned import document_of
     from enclave.evidence.policy import Policy
     from enclave.http import HttpBroker, HttpVerifier
@@ -24,12 +38,15 @@ def open_node(
     from registry.models import Models
 
     live, store = opened.chain(), opened.store()
-    policy_id = Models(live).version(model, version).policy
+    policy_id = Models(live).version(model, version).policy_at(live.head().timestamp)
     policy = Policy.from_json(store.get(document_of(live, policy_id)))
     verifiers = [HttpVerifier(url) for url in opened.settings.verifiers or policy.verifier_urls]
     folder = opened.home / "node"
     folder.mkdir(parents=True, exist_ok=True)
-    attester = _tpm(folder, verifiers, *device) if device[0] else _software()
+    if device.tcti:
+        attester = _tpm(folder, verifiers, device.tcti, device.authorities)
+    else:
+        attester = device.words or _software()
     return Node(
         live,
         opened.account(),
@@ -40,6 +57,7 @@ def open_node(
             policy_id=policy_id,
             licence=licence,
             attester=attester,
+            endorsements=device.endorsements,
         ),
         appraisers=verifiers,
         broker=HttpBroker(policy.broker_url),

@@ -33,6 +33,15 @@ def run(
     ek_chain: Annotated[
         list[Path] | None, typer.Option(help="Certificate above the TPM's EK (DER), root last; repeat.")
     ] = None,
+    attester: Annotated[
+        str, typer.Option(help="Devices to attest with, root first, such as 'tdx + nvidia-gpu'.")
+    ] = "",
+    with_: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--with", help="File that goes with the root device's evidence, such as collateral; repeat."
+        ),
+    ] = None,
     listen: Annotated[str, typer.Option(help="Address to answer users at.")] = NODE,
     chain: Chain = "",
     store: StoreUrl = "",
@@ -43,8 +52,10 @@ def run(
 
     The account pays, and acts for the licensee.
     """
+    if tpm and attester:
+        raise typer.BadParameter("--tpm and --attester exclude each other")
     with reporting(as_json):
-        from cli.administrator.assignment import open_node
+        from cli.administrator.assignment import Devices, open_node
         from cli.running import serving, stop_on_signals, tell_changes
         from cli.session import session
         from contracts.ids import Address
@@ -52,7 +63,12 @@ def run(
 
         stop = stop_on_signals()
         opened = session(chain=chain, store=store, account=account)
-        device = (tpm, [path.read_bytes() for path in ek_chain or ()])
+        device = Devices(
+            tcti=tpm,
+            authorities=[path.read_bytes() for path in ek_chain or ()],
+            words=tuple(attester.split()),
+            endorsements=tuple(with_ or ()),
+        )
         target = Address.parse(licence.lower())
         node = open_node(opened, opened.model_id(model), version, target, device)
         with serving(node_application(node), listen) as address:

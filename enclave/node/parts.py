@@ -2,6 +2,7 @@
 """What a node is put together from: its assignment, and the broker it waits for."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from contracts.ids import Address, ModelId, PolicyId, ReleaseId
@@ -33,7 +34,11 @@ class ReleaseDesk(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """What a node is to run: a model version under a policy and a licence, with evidence from `attester`."""
+    """What a node is to run: a model version under a policy and a licence, with evidence from `attester`.
+
+    `endorsements` are files that go with the root device's evidence, such as collateral; whoever renews them renews
+    the files, which are read for each attestation.
+    """
 
     model_id: ModelId
     version: int
@@ -41,3 +46,4 @@ class Assignment:
     policy_id: PolicyId
     licence: Address
     attester: tuple[str, ...]
+    endorsements: tuple[Path, ...] = ()

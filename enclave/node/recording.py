@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from contracts.ids import Address
 from contracts.records import Verdict
 from enclave.evidence.bundle import Bundle
+from enclave.node.endorsing import endorsed
 from enclave.node.host import Guest, Place
 from enclave.node.parts import Assignment
 from enclave.node.quorum import Appraiser, gather
@@ -55,7 +56,7 @@ class Recorder:
             block_number=block.number,
             block_hash=block.hash,
         )
-        bundle = guest.attest(place)
+        bundle = endorsed(guest.attest(place), self._job.endorsements)
         quorum = gather(
             self._appraisers,
             bundle,
