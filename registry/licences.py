@@ -13,6 +13,7 @@ from registry.signing import Account
 _CONTRACT = "LicenceRegistry"
 _TERM = "TermLicence"
 _ANY = "ILicence"
+_REVOKED = 2  # TermLicence.State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +109,13 @@ class Licences:
         """Answers that a term licence has yet to give out."""
         (found,) = self._chain.call(licence, _TERM, "remaining", at=at)
         return Words({"remaining": found}).int("remaining")
+
+    def over(self, licence: Address, at: Block | None = None) -> tuple[bool, int]:
+        """Whether a term licence is revoked, and the first second after its term."""
+        (state,) = self._chain.call(licence, _TERM, "state", at=at)
+        (end,) = self._chain.call(licence, _TERM, "END", at=at)
+        words = Words({"state": state, "end": end})
+        return words.int("state") == _REVOKED, words.int("end")
 
     def _transact(self, account: Account, function: str, *args: object) -> Mined:
         return self._chain.transact(account, self._address, _CONTRACT, function, *args)

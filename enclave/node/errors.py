@@ -3,6 +3,7 @@
 
 NodeError
 ├── NoQuorum                   fewer verifiers agree on a verdict than the policy asks for
+├── RefusedForEver             the contracts refuse this node or its assignment, and no waiting changes that
 ├── NotServing                 the node has no open model at the moment
 └── BlobUnknown                the version's URI names no blob of a store
 """
@@ -33,6 +34,12 @@ class NoQuorum(NodeError):
     def reasons(self) -> tuple[str, ...]:
         """Every reason that a verifier gave."""
         return tuple(dict.fromkeys(reason for refusal in self.refusals for reason in refusal.reasons))
+
+
+class RefusedForEver(NodeError):
+    """The contracts refuse this node or its assignment, and no waiting changes that."""
+
+    code = ExitCode.REFUSED
 
 
 class NotServing(NodeError):

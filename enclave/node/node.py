@@ -18,11 +18,13 @@ from contracts.records import Status, Subject
 from enclave.errors import CeilingReached, GrantRefused, GuestError, WireError
 from enclave.evidence.bundle import Bundle
 from enclave.node.blobs import Blobs
+from enclave.node.ending import Ending
 from enclave.node.errors import NotServing
 from enclave.node.host import Guest, Reply
 from enclave.node.life import Life
 from enclave.node.life import Phase as Phase
 from enclave.node.parts import Assignment, ReleaseDesk
+from enclave.node.patience import Patience
 from enclave.node.quorum import Appraiser
 from enclave.node.recording import Recorder
 from enclave.node.revocations import Revocations
@@ -109,17 +111,17 @@ class Node:
             return self._replace(life, str(error))
 
     def run(self, stopping: threading.Event, pause: float = 1.0) -> None:
-        """Step until told to stop, then end the guest in good order; what fails is logged and tried again."""
-        while not stopping.is_set() and self.phase is not Phase.ENDED:
-            try:
-                moved = self.step()
-            except ExequaturError as error:
-                hint = f" ({error.hint})" if error.hint else ""
-                _LOG.warning("%s failed, to be tried again: %s%s", self.phase.value, error, hint)
-                moved = False
-            if not moved:
-                stopping.wait(pause)
-        self.close()
+        """Step until told to stop, then end the guest in good order; what fails is logged and tried again.
+
+        Raises `RefusedForEver` where trying again is of no use.
+        """
+        patience = Patience(self, Ending(self._chain, self._job), pause)
+        try:
+            while not stopping.is_set() and self.phase is not Phase.ENDED:
+                if not patience.step():
+                    stopping.wait(patience.pause())
+        finally:
+            self.close()
 
     def infer(self, request: bytes) -> tuple[NodeKeys, Reply]:
         """Pass a user's request to the guest, from any thread; the keys are those of the guest that answered."""
@@ -163,6 +165,8 @@ class Node:
         return True
 
     def _request(self, life: Life) -> bool:
+        if self._lapsed(life):
+            return True
         job = self._job
         subject = Subject(
             model_id=job.model_id,
