@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Transactions of a command: sent and reported, or only rehearsed for what they would cost."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,24 @@ def sending(opened: "Session", dry_run: bool, as_json: bool) -> "Iterator[tuple[
     except _Rehearsed as first:
         show({"dry_run": True, "would_send": first.what, **cost(chain, first.gas)}, as_json)
         raise typer.Exit from None
+
+
+def once(
+    opened: "Session",
+    result: dict[str, object],
+    done: "Callable[[Chain], bool]",
+    send: "Callable[[Chain, Account], Mined]",
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Send a transaction unless the chain is already as it would make it, and print the result either way."""
+    with sending(opened, dry_run, as_json) as (live, signer):
+        if done(live):
+            show({**result, "already": True}, as_json)
+            return
+        sent = send(live, signer)
+    show({**result, "already": False, **mined(sent)}, as_json)
 
 
 def cost(chain: "Chain", gas: int) -> dict[str, object]:

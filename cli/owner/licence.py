@@ -8,6 +8,7 @@ import typer
 
 from cli.options import AccountName, Chain, DryRun, Json, LicenceArgument, ModelArgument, StoreUrl, group
 from cli.output import instant, reporting, show
+from cli.owner.delegation import appoint, dismiss, offer, revoke_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from registry.signing import Account
 
 app = group("Who may run a model, until when, on how many machines.")
+
+app.command("revoke-node")(revoke_node)
+app.command()(appoint)
+app.command()(dismiss)
+app.command()(offer)
 
 _DAY = 86_400
 

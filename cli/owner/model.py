@@ -2,17 +2,20 @@
 """Owner, steps 1 and 2: seal a model, register it, and take it back."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cli.options import AccountName, Chain, DryRun, Json, ModelArgument, StoreUrl, VersionOption, group
 from cli.output import bar, progress, reporting, show
+from cli.owner.changing import accept, clear_broker, next_policy, offer, raise_lowest
 
-if TYPE_CHECKING:
-    pass
-
-app = group("Seal models, register them, take them back.")
+app = group("Seal models, register them, change hands and policies, take them back.")
+app.command("next-policy")(next_policy)
+app.command("raise-lowest")(raise_lowest)
+app.command("clear-broker")(clear_broker)
+app.command()(offer)
+app.command()(accept)
 
 
 @app.command()

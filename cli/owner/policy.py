@@ -157,6 +157,34 @@ def withdraw(
         show({**result, "already": False, **mined(sent)}, as_json)
 
 
+@app.command("withdraw-node")
+def withdraw_node(
+    policy: PolicyArgument,
+    node: Annotated[str, typer.Argument(help="Node id, as `node run` prints it.")],
+    chain: Chain = "",
+    account: AccountName = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Withdraw one node under a policy, for ever."""
+    with reporting(as_json):
+        from cli.session import session
+        from cli.transaction import mined, sending
+        from contracts.ids import NodeId, PolicyId
+        from registry.attestations import Attestations
+        from registry.chain.reverts import reverted_type
+
+        target, named = PolicyId.parse(policy), NodeId.parse(node)
+        result: dict[str, object] = {"policy": target, "node": named}
+        with sending(session(chain=chain, account=account), dry_run, as_json) as (live, signer):
+            try:
+                sent = Attestations(live).withdraw(signer, target, named)
+            except reverted_type("NodeIsWithdrawn"):
+                show({**result, "already": True}, as_json)
+                return
+        show({**result, "already": False, **mined(sent)}, as_json)
+
+
 @app.command()
 def burn(
     domain: Annotated[str, typer.Argument(help="Name of the burn domain: the policy's name.")],

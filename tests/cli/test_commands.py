@@ -14,14 +14,24 @@ from cli.main import app
 SENDING = {
     "policy publish",
     "policy withdraw",
+    "policy withdraw-node",
     "policy burn",
     "model register",
     "model withdraw",
     "model retire",
     "model set-broker",
+    "model clear-broker",
+    "model next-policy",
+    "model raise-lowest",
+    "model offer",
+    "model accept",
     "licence grant",
     "licence accept",
     "licence authorise",
+    "licence revoke-node",
+    "licence appoint",
+    "licence dismiss",
+    "licence offer",
     "licence suspend",
     "licence resume",
     "licence revoke",
@@ -229,4 +239,4 @@ def test_logs_are_asked_for_before_the_command(connected) -> None:
     said = connected.spawn("--log-json", "-v", "model", "show", UNKNOWN)
     assert said.returncode == 6
     assert "Traceback" in said.stderr
-    assert said.stderr.splitlines()[-1].startswith("error: ModelRegistry: UnknownModel")
+    assert said.stderr.splitlines()[-2].startswith("error: ModelRegistry: UnknownModel")
