@@ -27,7 +27,7 @@ class Reason(Enum):
     CLOCK = "the guest's clock is of another kind"
     STALE = "the evidence had expired at the challenge block"
     FUTURE = "the evidence is not valid yet at the challenge block"
-    PLATFORM = "the evidence and its endorsements speak of different platforms"
+    PLATFORM = "the evidence and its endorsements speak of different platforms, or of none that can be named"
     DEBUG = "whoever runs the guest can read or change it"
     TCB = "firmware or microcode is in a state that is known to be bad, or not known at all"
     REFERENCE = "a measurement or claim has a value that no reference allows"

@@ -130,6 +130,13 @@ def _revoked(rules: "Rules", facts: Facts, at: datetime) -> Iterator[Finding]:
             yield finding(Reason.REVOKED, "no revoked key", f"key {place} of the chain, leaf first", hint)
 
 
+def _identified(rules: "Rules", facts: Facts, at: datetime) -> Iterator[Finding]:
+    del rules, at
+    if not facts.identity:
+        hint = "have the host stop masking its chip id: a platform that cannot be named cannot be burnt"
+        yield finding(Reason.PLATFORM, "a platform that can be told from others", "one without identity", hint)
+
+
 def _custody(rules: "Rules", facts: Facts, at: datetime) -> Iterator[Finding]:
     custody = facts.custody
     if custody is None:
@@ -190,5 +197,6 @@ QUESTIONS: "tuple[Callable[[Rules, Facts, datetime], Iterator[Finding]], ...]" =
     _floors,
     _ages,
     _revoked,
+    _identified,
     _custody,
 )

@@ -41,6 +41,7 @@ def test_these_facts_meet_these_rules() -> None:
         ({"registers": {"mr_td": b"\x01" * 32}}, Reason.PCR),
         ({"workload": Digest(b"\x01" * 32)}, Reason.WORKLOAD),
         ({"certificates": (b"\x01" * 32, b"\x02" * 32)}, Reason.REVOKED),
+        ({"identity": b""}, Reason.PLATFORM),  # else a burnt platform would hide behind a mask
         ({"inputs": {}}, Reason.AGE),
         ({"inputs": {"collateral": NOON - 30 * DAY}}, Reason.AGE),
         ({"custody": None}, Reason.LEVEL),
