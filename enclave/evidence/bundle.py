@@ -2,7 +2,7 @@
 """The evidence of all devices of a node in one CMW collection (SPEC.md, section 1)."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import cbor2
 
@@ -11,6 +11,7 @@ from contracts.errors import ExequaturError
 from contracts.ids import Address, Digest
 from enclave.errors import MalformedEvidence
 from enclave.evidence.binding import Challenge, DeviceEntry, GuestClaims, evidence_digest
+from enclave.evidence.cbor import decode
 from enclave.statements import NodeKeys
 
 _PROFILE = "tag:exequatur,2026:bundle"
@@ -77,7 +78,7 @@ class Bundle:
         if len(raw) > _LONGEST:
             raise MalformedEvidence(f"longer than {_LONGEST} bytes", where="bundle")
         try:
-            bundle = cls._read(cbor2.loads(raw))
+            bundle = cls._read(decode(raw))
             again = bundle.encode()
         except MalformedEvidence:
             raise
@@ -90,8 +91,9 @@ class Bundle:
         return bundle
 
     @classmethod
-    def _read(cls, collection: dict[str, list[bytes]]) -> Self:
-        challenge, hpke, receipt, chain, claims = cbor2.loads(collection["exequatur"][1])
+    def _read(cls, collection: Any) -> Self:  # whatever CBOR gave
+        parts: Any = decode(collection["exequatur"][1])
+        challenge, hpke, receipt, chain, claims = parts
         devices = [
             Device(kind=label.rpartition(".")[0], index=int(label.rpartition(".")[2]), body=entry[1])
             for label, entry in collection.items()

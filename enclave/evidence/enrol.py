@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 import cbor2
 from cryptography import x509
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from enclave.errors import EnrolmentRefused, MalformedEvidence, NotAuthentic
+from enclave.evidence.cbor import decode
 from enclave.evidence.certificates import LONGEST_PATH, key_digest, load, path
 from enclave.evidence.findings import Reason
 from enclave.evidence.roots import ENDORSEMENT_KEY_ROOTS
@@ -52,7 +53,8 @@ class EnrolRequest:
     def decode(cls, raw: bytes) -> Self:
         """Read `encode()`; raises `MalformedEvidence` for any other bytes."""
         try:
-            chain, public = cbor2.loads(raw)
+            parts: Any = decode(raw)
+            chain, public = parts
             request = cls(chain=tuple(chain), public=public)
             right = {type(part) for part in (*chain, public)} == {bytes} and request.encode() == raw
         except Exception as error:  # cbor2 and unpacking raise many kinds on hostile input

@@ -134,7 +134,9 @@ def _identified(rules: "Rules", facts: Facts, at: datetime) -> Iterator[Finding]
     del rules, at
     if not facts.identity:
         hint = "have the host stop masking its chip id: a platform that cannot be named cannot be burnt"
-        yield finding(Reason.PLATFORM, "a platform that can be told from others", "one without identity", hint)
+        yield finding(
+            Reason.PLATFORM, "a platform that can be told from others", "one without identity", hint
+        )
 
 
 def _custody(rules: "Rules", facts: Facts, at: datetime) -> Iterator[Finding]:

@@ -2,13 +2,14 @@
 """What a machine of Azure's gives: the paravisor's report, a vTPM's quote, and for TDX a quote (azure/SPEC.md, section 2)."""
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import cbor2
 from cryptography import x509
 
 from enclave.errors import MalformedEvidence
 from enclave.evidence.azure.hcl import MAGIC, Hardware, HclReport
+from enclave.evidence.cbor import decode
 from enclave.evidence.certificates import load
 from enclave.evidence.facts import Claims
 from enclave.evidence.tpm.quote import Quote
@@ -44,7 +45,8 @@ class Parts:
         if len(raw) > _LONGEST:
             raise MalformedEvidence(f"longer than {_LONGEST} bytes", where=_WHERE)
         try:
-            version, hcl, attest, signature, pcrs, td_quote, certificate = cbor2.loads(raw)
+            read: Any = decode(raw)
+            version, hcl, attest, signature, pcrs, td_quote, certificate = read
             parts = cls(
                 hcl=hcl,
                 attest=attest,

@@ -20,7 +20,7 @@ from enclave.evidence.technology import Technology, as_it_is, without_pieces
 from enclave.evidence.trust import Trust
 
 _ES256 = cbor2.dumps({1: -7}, canonical=True)
-_COSE_SIGN1 = 18
+_COSE_SIGN1, _LONGEST = 18, 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ class SoftwareQuote:
     @classmethod
     def parse(cls, raw: bytes) -> Self:
         """Read an ES256 COSE_Sign1 whose payload is `[report data, workload, public key]`."""
+        if len(raw) > _LONGEST:
+            raise MalformedEvidence(f"longer than {_LONGEST} bytes", where="software evidence")
         try:
             _, _, payload, signature = cbor2.loads(raw).value
             bound, workload, key = cbor2.loads(payload)
