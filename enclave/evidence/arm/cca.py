@@ -89,6 +89,8 @@ class CcaToken:
         """Read tag 399 over exactly a platform token and a realm token."""
         try:
             entries: Any = whole(raw.removeprefix(_HEAD))
+            if not isinstance(entries, dict):
+                raise TypeError("entries that are no map")
             platform, realm = entries[_PLATFORM_ENTRY], entries[_REALM_ENTRY]
         except (ValueError, TypeError, LookupError) as error:
             raise MalformedEvidence("not a platform token and a realm token", where=_WHERE) from error
@@ -120,7 +122,7 @@ class CcaToken:
         try:
             if raw[0] != 4:
                 key: Any = whole(raw)
-                if key[1] != 2 or key[-1] != 2:
+                if not isinstance(key, dict) or key[1] != 2 or key[-1] != 2:
                     raise ValueError("not a P-384 key")
                 raw = b"\x04" + key[-2] + key[-3]
             return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP384R1(), raw)

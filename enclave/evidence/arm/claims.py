@@ -73,7 +73,8 @@ def read(
     checks = {**required, **optional}
     wrong = [name for name, value in found.items() if not _right({name: value}, checks)]
     if wrong:
-        raise MalformedEvidence(f"claims {wrong!r:.100} unknown, or of another form", where=where)
+        known = sorted(checks.keys() & set(wrong))  # an unknown name may be too large to be printed
+        raise MalformedEvidence(f"unknown claims, or of another form: {known}", where=where)
     return found
 
 

@@ -55,16 +55,15 @@ class VirtCcaToken:
         """Read tag 399 over exactly one entry, a COSE_Sign1."""
         try:
             entries: Any = whole(raw.removeprefix(_HEAD))
+            if not isinstance(entries, dict):
+                raise TypeError("entries that are no map")
             tagged = entries[_ENTRY]
         except (ValueError, TypeError, LookupError) as error:
             raise MalformedEvidence("not one token", where=_WHERE) from error
         if not raw.startswith(_HEAD) or len(entries) != 1:
             raise MalformedEvidence("not exactly one token", where=_WHERE)
         if isinstance(tagged, cbor2.CBORTag):
-            parts = (
-                list(tagged.value) if tagged.tag == _SIGN1 and isinstance(tagged.value, tuple | list) else []
-            )
-            tagged = cbor2.dumps([dict(part) if isinstance(part, Mapping) else part for part in parts])
+            tagged = _encoded(tagged)
         if not isinstance(tagged, bytes):
             raise MalformedEvidence("an entry that is no COSE_Sign1", where=_WHERE)
         signed = Sign1.parse(tagged, _WHERE)
@@ -81,6 +80,14 @@ class VirtCcaToken:
         rems = self.fields[_REMS]
         assert isinstance(rems, list)
         return {"rim": self.octets(_RIM), **{f"rem{number}": value for number, value in enumerate(rems)}}
+
+
+def _encoded(tagged: cbor2.CBORTag) -> bytes:
+    parts = list(tagged.value) if tagged.tag == _SIGN1 and isinstance(tagged.value, tuple | list) else []
+    try:
+        return cbor2.dumps([dict(part) if isinstance(part, Mapping) else part for part in parts])
+    except Exception as error:  # what can be decoded cannot always be encoded, and fails in many ways
+        raise MalformedEvidence("an entry that is no COSE_Sign1", where=_WHERE) from error
 
 
 def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: datetime) -> Facts:

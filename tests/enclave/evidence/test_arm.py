@@ -76,6 +76,7 @@ def test_a_psa_claim_of_another_form_is_malformed(change: dict[str, object]) -> 
         sign1(cbor2.dumps(psa_claims()) + b"\0", KEY),
         sign1(b"\xa2\x0a\x01\x0a\x01", KEY),
         sign1([1, 2], KEY),
+        sign1(psa_claims() | {1 << 40000: 1}, KEY),  # a name that is too long to be printed
         sign1(psa_claims(), KEY, header={2: [1]}),
         b"\xd2" + cbor2.dumps([b"\xa0", {}, b"", bytes(64)]),
         b"\xd2" + cbor2.dumps([b"\x81\x26", {}, b"", bytes(64)]),
@@ -228,6 +229,7 @@ def test_a_platform_key_that_nobody_trusts_is_refused() -> None:
         GOOD.token() + b"\0",
         b"\xd9\x01\x8f\xa0",
         b"\xd9\x01\x8f\x01",
+        b"\xd9\x01\x8f\xd8\x24\x60",  # a mail, which looks up names of its own
         b"\xd9\x01\x90" + GOOD.token()[3:],
         GOOD.token({44234: GOOD.tokens()[0]}),
         GOOD.token({44234: GOOD.tokens()[0], 44241: GOOD.tokens()[1], 7: b""}),
@@ -251,6 +253,17 @@ def test_malformed_cca_tokens_are_malformed(raw: bytes) -> None:
         caught.value, NotAuthentic
     )  # a realm's key that does not parse was not vouched for either
     assert not named or [finding.reason for finding in caught.value.findings] == [Reason.BINDING]
+
+
+def test_a_realm_s_key_is_a_map() -> None:
+    class Listed(FakeRealm):
+        def key_claim(self) -> bytes:
+            numbers = self.rak.public_key().public_numbers()
+            x, y = (n.to_bytes(48, "big") for n in (numbers.x, numbers.y))
+            return cbor2.dumps([0, 2, y, x, 2])
+
+    with pytest.raises(MalformedEvidence):
+        Listed(tagged_profile=True).facts()
 
 
 def test_profiles_of_platform_and_realm_belong_together() -> None:
@@ -303,7 +316,9 @@ def test_a_virtcca_machine_vouches_by_its_certificates(kind: str, tag: bool) -> 
         b"\xd9\x01\x8f\xa1\x19\xac\xd1\xd1\x80",
         b"\xd9\x01\x8f\xa1\x01\x40",
         b"\xd9\x01\x8f\xa0",
+        b"\xd9\x01\x8f\xd8\x24\x60",
         b"\xd9\x01\x8f\x80",
+        b"\xd9\x01\x8f\xa1\x19\xac\xd1\xd2\x84\x40\xd8\x24\x60\x40\x40",  # a mail, which can be decoded only
     ],
 )
 def test_malformed_virtcca_tokens_are_malformed(raw: bytes) -> None:
