@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with a licence, or worth knowing before it is signed: in its author's words, with the place."""
+
+from dataclasses import dataclass
+
+from contracts.errors import ExitCode
+from registry.errors import RegistryError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One error (code `E...`) or warning (`W...`).
+
+    `line` and `column` count from 1 and are 0 where the problem has no one place; `source` is that line of the text, `length`
+    how many characters of it the caret covers; `help` is one line on what to write instead.
+    """
+
+    code: str
+    message: str
+    help: str = ""
+    line: int = 0
+    column: int = 0
+    length: int = 1
+    source: str = ""
+
+    @property
+    def fatal(self) -> bool:
+        """Whether no licence can be made of it."""
+        return self.code.startswith("E")
+
+    def told(self) -> str:
+        """The problem for people: code, line, message, the source line with a caret, one line of help."""
+        place = f" line {self.line}" if self.line else ""
+        lines = [f"{self.code}{place}: {self.message}"]
+        if self.source and self.column:
+            lines += [f"    {self.source}", "    " + " " * (self.column - 1) + "^" * max(1, self.length)]
+        return "\n".join([*lines, f"    {self.help}"] if self.help else lines)
+
+    def row(self) -> dict[str, object]:
+        """The problem for programs."""
+        return {
+            "code": self.code,
+            "line": self.line,
+            "column": self.column,
+            "message": self.message,
+            "help": self.help,
+        }
+
+
+class LicenceRefused(RegistryError):
+    """A licence text, ODRL document, net or contract that does not hold; `problems` says all that is wrong."""
+
+    code = ExitCode.MALFORMED
+
+    def __init__(self, problems: tuple[Problem, ...], *, where: str = "") -> None:
+        first = next((one for one in problems if one.fatal), problems[0])
+        more = sum(one.fatal for one in problems) - 1
+        what = f"{first.code}: {first.message}" + (f" (and {more} more)" if more > 0 else "")
+        super().__init__(what, where=where, hint=first.help)
+        self.problems = problems
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Codes of everything found."""
+        return tuple(one.code for one in self.problems)
