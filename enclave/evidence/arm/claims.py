@@ -35,6 +35,20 @@ def number(value: object) -> bool:
     return type(value) is int and -(1 << 31) <= value < 1 << 32
 
 
+def client(value: object) -> bool:
+    """Who asked for a PSA token: 1 and more on the secure side, -1 and less on the other (RFC 9783, 4.1.2)."""
+    return type(value) is int and -(1 << 31) <= value < 1 << 31 and value != 0
+
+
+def renumbered(payload: bytes, name: int) -> bool:
+    """Whether a payload is a map with the claim that only the older numbering has."""
+    try:
+        found = whole(payload)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and name in found
+
+
 def one_of(*values: object) -> Check:
     """One of some values."""
     return lambda value: value in values

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PSA attestation tokens, profiles 2.0.0 and PSA_IOT_PROFILE_1 (RFC 9783 and the draft before it; arm/SPEC.md)."""
+"""PSA attestation tokens: profile `psa#tfm` of RFC 9783, and 2.0.0 and PSA_IOT_PROFILE_1 before it (arm/SPEC.md)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,11 +12,13 @@ from contracts.ids import NodeId
 from enclave.evidence.arm.claims import (
     Check,
     by_number,
+    client,
     components,
     number,
     octets,
     one_of,
     read,
+    renumbered,
     software,
     text,
     ueid,
@@ -34,7 +36,7 @@ COVERS = ("software",)
 _ROOTS: Mapping[str, str] = MappingProxyType({})
 _WHERE = "psa token"
 _SECURED = range(0x3000, 0x3100)
-_NEW, _OLD = "http://arm.com/psa/2.0.0", "PSA_IOT_PROFILE_1"
+_NEW, _OLD = ("tag:psacertified.org,2023:psa#tfm", "http://arm.com/psa/2.0.0"), "PSA_IOT_PROFILE_1"
 _NONCE, _UEID, _PROFILE, _CLIENT, _LIFECYCLE, _IMPLEMENTATION, _COMPONENTS = (
     10,
     256,
@@ -47,8 +49,8 @@ _NONCE, _UEID, _PROFILE, _CLIENT, _LIFECYCLE, _IMPLEMENTATION, _COMPONENTS = (
 _REQUIRED: Mapping[int, Check] = {
     _NONCE: octets(32, 48, 64),
     _UEID: ueid,
-    _PROFILE: one_of(_NEW),
-    _CLIENT: number,
+    _PROFILE: one_of(*_NEW),
+    _CLIENT: client,
     _LIFECYCLE: number,
     _IMPLEMENTATION: octets(32),
     _COMPONENTS: components,
@@ -74,7 +76,7 @@ _OLD_CHECKS: Mapping[int, Check] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PsaToken:
-    """A token that is well formed, and not yet believed; `fields` are numbered as in profile 2.0.0."""
+    """A token that is well formed, and not yet believed; `fields` are numbered as in RFC 9783."""
 
     fields: Mapping[int, object]
     said: Claims
@@ -84,7 +86,7 @@ class PsaToken:
     def parse(cls, raw: bytes) -> Self:
         """Read a COSE_Sign1 over the claims of either profile."""
         signed = Sign1.parse(raw, _WHERE)
-        if _OLD.encode() in signed.payload:
+        if renumbered(signed.payload, -75000):
             required = {old: _OLD_CHECKS[old] for old, new in _RENUMBERED.items() if new in _REQUIRED}
             found = read(signed.payload, required, _OLD_CHECKS, _WHERE)
             fields = {_RENUMBERED[old]: value for old, value in found.items()}
@@ -150,7 +152,7 @@ def show(body: bytes) -> Claims:
 
 def recognise(raw: bytes) -> bool:
     """Whether these bytes are a COSE message that names a PSA profile."""
-    named = _NEW.encode() in raw[:4096] or _OLD.encode() in raw[:4096]
+    named = any(profile.encode() in raw[:4096] for profile in (*_NEW, _OLD))
     return raw[:2] in (b"\xd2\x84", b"\xd1\x84") and named
 
 

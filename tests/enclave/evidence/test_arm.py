@@ -31,6 +31,11 @@ def psa(*pieces: bytes, trust: Trust = TRUST, key: object = KEY, **changes: obje
     return judged(Kind.PSA, sign1(psa_claims(**changes), key), *(pieces or (spki(KEY),)), trust=trust)
 
 
+def test_a_psa_token_may_name_the_profile_of_the_rfc_or_mention_the_older_one() -> None:
+    assert psa(c265="tag:psacertified.org,2023:psa#tfm").workload == psa().workload
+    assert psa(c2398="formerly PSA_IOT_PROFILE_1").workload == psa().workload
+
+
 def test_a_psa_token_says_who_and_what() -> None:
     facts = psa()
     assert (facts.bound, facts.identity) == (b"\x11" * 32, UEID)
@@ -54,7 +59,7 @@ def test_the_profile_before_says_the_same_by_other_numbers() -> None:
     "change",
     [
         {"c10": None}, {"c10": b"\x11" * 31}, {"c10": "nonce"}, {"c256": b"\x02" * 33}, {"c256": UEID[:32]},
-        {"c265": "http://arm.com/psa/3.0.0"}, {"c2394": 1 << 40}, {"c2395": "secured"}, {"c2395": True},
+        {"c265": "http://arm.com/psa/3.0.0"}, {"c2394": 1 << 31}, {"c2394": 0}, {"c2395": "secured"}, {"c2395": True},
         {"c2396": b""}, {"c2399": []}, {"c2399": [{1: "BL"}]}, {"c2399": [component("BL") | {99: 1}]},
         {"c2399": [component("BL") | {2: b"short"}]}, {"c2399": {1: 2}}, {"c77": 1}, {"c2400": ""},
         {"c2398": b"no text"}, {"c2397": b"short"},
