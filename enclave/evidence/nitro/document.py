@@ -18,7 +18,8 @@ from enclave.evidence.nitro.limits import checked
 _ES384 = -35
 _LONGEST = 0x3000
 _WHERE = "nitro attestation document"
-_FIELDS = {"module_id", "digest", "timestamp", "certificate", "cabundle", "public_key", "user_data", "nonce"}
+_FIELDS = {"module_id", "digest", "timestamp", "certificate", "cabundle"}
+_OPTIONAL = {"public_key", "user_data", "nonce"}
 PCR_FIELDS = ("pcrs", "nitrotpm_pcrs")
 _DEBUG = range(3)
 
@@ -52,7 +53,7 @@ class NitroDocument:
             raise MalformedEvidence("a payload that is not one item", where=_WHERE) from error
         fields = set(payload) if isinstance(payload, dict) else set()
         banks = [name for name in PCR_FIELDS if name in fields]
-        if not isinstance(payload, dict) or len(banks) != 1 or fields != {*_FIELDS, *banks}:
+        if not isinstance(payload, dict) or len(banks) != 1 or fields - _OPTIONAL != {*_FIELDS, *banks}:
             raise MalformedEvidence("other fields than the manual lists", where=_WHERE)
         return cls(signed=signed, pcr_field=banks[0], **checked(payload, banks[0], _WHERE))
 

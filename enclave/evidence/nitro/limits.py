@@ -34,7 +34,7 @@ def checked(payload: dict[str, object], bank: str, where: str) -> Fields:
         raise MalformedEvidence("a timestamp of another form", where=where)
     if not isinstance(cabundle, list) or not 0 < len(cabundle) <= _BUNDLE:
         raise MalformedEvidence("certificates of another form", where=where)
-    optional = {name: _optional(payload[name], most, where) for name, most in _OPTIONAL.items()}
+    optional = {name: _optional(payload.get(name), most, where) for name, most in _OPTIONAL.items()}
     return Fields(
         module_id=module,
         timestamp_ms=made,

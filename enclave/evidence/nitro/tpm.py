@@ -90,7 +90,7 @@ def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: da
         status=found.status,
         root=found.vendor,
         registers=registers,
-        not_before=first_moment(document, found),
+        not_before=first_moment(document),
         not_after=found.not_after,
         missed=(),
         trace=(

@@ -43,7 +43,7 @@ def verify(body: bytes, index: int, *, node: NodeId | None, trust: Trust, at: da
         status=found.status,
         root=found.vendor,
         registers=registers,
-        not_before=first_moment(document, found),
+        not_before=first_moment(document),
         not_after=found.not_after,
         missed=tuple(_missed(document)),
         trace=(
@@ -74,9 +74,9 @@ def believed(document: NitroDocument, enclosed: Enclosed, trust: Trust, at: date
     return found
 
 
-def first_moment(document: NitroDocument, found: Path) -> datetime:
-    """From when on the document counts: certificates are made with it, for a block that is a little older."""
-    return min(found.not_before, document.made - AHEAD)
+def first_moment(document: NitroDocument) -> datetime:
+    """From when on the document counts: it answers a block that is a little older than itself."""
+    return document.made - AHEAD
 
 
 def inputs_of(document: NitroDocument, found: Path) -> dict[str, datetime]:

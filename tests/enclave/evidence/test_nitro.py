@@ -58,6 +58,12 @@ def test_the_workload_is_the_image(number: int) -> None:
     assert GOOD.but(fields={"pcrs": pcrs | {4: b"\x99" * 48}}).facts().workload == GOOD.facts().workload
 
 
+@pytest.mark.parametrize("name", ["public_key", "user_data", "nonce"])
+def test_an_optional_field_may_be_absent_or_null(name: str) -> None:
+    absent, null = GOOD.but(fields={name: ...}).facts(), GOOD.but(fields={name: None}).facts()
+    assert (absent.bound, absent.workload) == (null.bound, null.workload)
+
+
 def test_debug_mode_is_held_against_it() -> None:
     facts = GOOD.but(fields={"pcrs": PCRS | {4: b"\x01" * 48}}).facts()
     assert [finding.reason for finding in facts.missed] == [Reason.DEBUG]
@@ -72,7 +78,7 @@ def test_debug_mode_is_held_against_it() -> None:
         {"pcrs": {0: bytes(32)}}, {"pcrs": {40: bytes(48)}}, {"pcrs": {"0": bytes(48)}}, {"certificate": b""},
         {"certificate": None}, {"certificate": bytes(2000)}, {"certificate": b"\x30\x00"}, {"cabundle": []},
         {"cabundle": None}, {"cabundle": [b""]}, {"cabundle": [b"\x30"] * 17}, {"public_key": "key"},
-        {"user_data": bytes(2000)}, {"nonce": 5}, {"nonce": ...}, {"public_key": ...}, {"more": 1},
+        {"user_data": bytes(2000)}, {"nonce": 5}, {"digest": ...}, {"timestamp": ...}, {"more": 1},
         {"nitrotpm_pcrs": PCRS}, {"pcrs": ..., "nitrotpm_pcrs": PCRS}, {"pcrs": ...},
     ],
     ids=str,
@@ -126,8 +132,7 @@ def test_a_revoked_certificate_is_refused() -> None:
 
 def test_it_counts_for_a_block_a_little_before_it_and_until_its_hours_are_over() -> None:
     assert isinstance(GOOD.facts(at=NOON - timedelta(minutes=5)), Facts)
-    assert GOOD.facts().not_before is not None
-    assert GOOD.facts().not_before <= NOON - AHEAD
+    assert GOOD.facts().not_before == NOON - AHEAD
     assert refused(GOOD, at=NOON - AHEAD - timedelta(seconds=1)) == {Reason.FUTURE}
     assert isinstance(GOOD.facts(at=NOON + timedelta(hours=2, minutes=59)), Facts)
     assert refused(GOOD, at=NOON + timedelta(hours=3)) == {Reason.CERTIFICATE}
