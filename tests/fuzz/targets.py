@@ -32,6 +32,7 @@ from enclave.evidence.token import from_cwt, from_jwt, to_cwt, to_jwt
 from enclave.evidence.trust import Trust
 from tests.fakes.evidence import Case, policy_text
 from tests.fakes.recorded import Recorded, recorded
+from tests.fuzz import structure
 
 _NOBODY = Trust(enrollers=frozenset(), extra_roots=frozenset())
 _AT = datetime(2026, 6, 1, tzinfo=UTC)
@@ -61,7 +62,7 @@ class Target:
 def targets(shared: Path | None) -> Mapping[str, Target]:
     """Every target by name; those that need recorded evidence only where it is."""
     samples = [] if shared is None else list(recorded(shared))
-    found = [*_parsers(samples), *map(_verifier, samples), *_beside(samples)]
+    found = [*_parsers(samples), *_structured(), *map(_verifier, samples), *_beside(samples)]
     return {target.name: target for target in found}
 
 
@@ -91,6 +92,12 @@ def _parsers(samples: Sequence[Recorded]) -> Iterator[Target]:
         raw = [sample.evidence.read_bytes() for sample in samples]
         bodies = [body for one in raw if (body := _body(one, kind)) is not None]
         yield Target(name=kind.label, run=_tolerant(_body_reader(kind)), seeds=bodies)
+
+
+def _structured() -> Iterator[Target]:
+    for kind, run in structure.readers():
+        seeds = [bytes([7, 3, n, 5, n]) for n in range(16)]
+        yield Target(name=f"structure:{kind.label}", run=run, seeds=seeds)
 
 
 def _verifier(sample: Recorded) -> Target:
