@@ -184,7 +184,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What the attestation log stores per policy and node (`IAttestationLog.Record`)."""
+    """What the attestation log stores per policy and node (`IAttestationLog.Record`).
+
+    `gap` is the longest time between the `as_of` of one record and the next, in whole minutes, at most 65535.
+    """
 
     as_of: int
     expiry: int
@@ -197,6 +200,7 @@ class Record:
     flags: int
     workload: Half
     platform: Half
+    gap: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from registry.signing import Account
 
 _CONTRACT = "AttestationLog"
 WITHDRAWN = 1
+_LONGEST_GAP = 2**16 - 1  # minutes
 
 
 class Attestations:
@@ -59,6 +60,7 @@ def read_record(words: Words) -> Record:
         flags=words.int("flags"),
         workload=words.id("workload", Half),
         platform=words.id("platform", Half),
+        gap=words.int("gap"),
     )
 
 
@@ -81,8 +83,8 @@ def read_verdict(words: Words) -> Verdict:
     )
 
 
-def recorded(verdict: Verdict, recorded_at: int, signers: int) -> Record:
-    """What the log stores of a verdict recorded at `recorded_at`; `signers` is a bitmap."""
+def recorded(verdict: Verdict, recorded_at: int, signers: int, before: Record | None = None) -> Record:
+    """What the log stores of a verdict recorded at `recorded_at` in place of `before`; `signers` is a bitmap."""
     return Record(
         as_of=verdict.as_of,
         expiry=verdict.expiry,
@@ -95,7 +97,14 @@ def recorded(verdict: Verdict, recorded_at: int, signers: int) -> Record:
         flags=0,
         workload=Half(verdict.workload[: Half.SIZE]),
         platform=Half(verdict.platform[: Half.SIZE]),
+        gap=_gap(before or NO_RECORD, verdict.as_of),
     )
+
+
+def _gap(before: Record, as_of: int) -> int:
+    if before.recorded_at == 0:
+        return before.gap
+    return max(before.gap, min((as_of - before.as_of) // 60, _LONGEST_GAP))
 
 
 _NOTHING = Half(bytes(Half.SIZE))
@@ -111,4 +120,5 @@ NO_RECORD = Record(
     flags=0,
     workload=_NOTHING,
     platform=_NOTHING,
+    gap=0,
 )

@@ -136,8 +136,10 @@ class Folding:
 
     def _recorded(self, words: Words) -> None:
         verdict = read_verdict(words.struct("verdict"))
-        record = recorded(verdict, self._now, words.int("signers"))
-        self.records[verdict.policy_id, verdict.node_id] = Recorded(record=record, verdict=verdict)
+        key = verdict.policy_id, verdict.node_id
+        before = self.records[key].record if key in self.records else None
+        record = recorded(verdict, self._now, words.int("signers"), before)
+        self.records[key] = Recorded(record=record, verdict=verdict)
 
     def _node_withdrawn(self, words: Words) -> None:
         key = words.id("policyId", PolicyId), words.id("nodeId", NodeId)

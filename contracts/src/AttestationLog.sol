@@ -39,7 +39,7 @@ contract AttestationLog is IAttestationLog, EIP712 {
         if (before.withdrawn()) revert NodeIsWithdrawn(verdict.policyId, verdict.nodeId);
         _requireFresh(verdict, terms, before.blockNumber());
         uint32 signers = _signers(verdict, signatures, terms);
-        kept.slot = pack(verdict, signers);
+        kept.slot = pack(verdict, signers, before);
         kept.halves = bytes32(bytes16(verdict.workload)) | (bytes32(bytes16(verdict.platform)) >> 128);
         emit Recorded(verdict.policyId, verdict.nodeId, verdict.evidence, verdict, signers);
     }

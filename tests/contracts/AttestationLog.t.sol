@@ -27,6 +27,7 @@ contract AttestationLogTest is Fixture {
         assertEq(found.flags, 0);
         assertEq(bytes32(found.workload), bytes32(bytes16(verdict.workload)));
         assertEq(bytes32(found.platform), bytes32(bytes16(verdict.platform)));
+        assertEq(found.gap, 0);
         _stands(guest, IAttestationLog.Standing.Live);
     }
 
@@ -70,6 +71,39 @@ contract AttestationLogTest is Fixture {
         _later(10);
         _record(guest);
         assertEq(attestations.recordOf(policyId, guest.nodeId).blockNumber, block.number - 1);
+    }
+
+    /// it keeps the longest gap there was, in whole minutes
+    function test_record_whenTheGapsDiffer() public {
+        _spaced("a", 59, 0);
+        _spaced("a", 3 * 60 + 59, 3);
+        _spaced("a", 60, 3);
+        _spaced("a", 4 * 60, 4);
+        assertEq(_gapOf("b"), 0);
+    }
+
+    /// it says 65535 minutes of any longer gap
+    function test_record_whenTheGapIsLongerThanCanBeSaid() public {
+        _spaced("a", 65534 * 60, 65534);
+        _spaced("a", 65535 * 60, 65535);
+        _spaced("a", 65536 * 60, 65535);
+        _spaced("b", 200000 * 60, 65535);
+        _spaced("b", 60, 65535);
+    }
+
+    /// it leaves the gap as it was
+    function test_record_whenItIsDatedBeforeTheLastOne() public {
+        _spaced("a", 120, 2);
+        _later(30);
+        IAttestationLog.Verdict memory verdict = _verdict(_guest("a"));
+        verdict.asOf -= CHALLENGE_AGE;
+        verdict.expiry = verdict.asOf + MAXIMUM_AGE;
+        _submit(verdict);
+        IAttestationLog.Record memory found = attestations.recordOf(policyId, verdict.nodeId);
+        assertEq(found.gap, 2);
+        assertEq(found.asOf, verdict.asOf);
+        assertEq(found.expiry, verdict.expiry);
+        assertEq(found.recordedAt, block.timestamp);
     }
 
     /// it reverts PolicyNotInForce
@@ -265,6 +299,30 @@ contract AttestationLogTest is Fixture {
         attestations.withdraw(policyId, guest.nodeId);
     }
 
+    /// it keeps its gap and all else
+    function test_withdraw_givenAGap() public {
+        _spaced("a", 600, 10);
+        Guest memory guest = _guest("a");
+        IAttestationLog.Record memory before = attestations.recordOf(policyId, guest.nodeId);
+        vm.prank(owner);
+        attestations.withdraw(policyId, guest.nodeId);
+        before.flags = 1;
+        IAttestationLog.Record memory found = attestations.recordOf(policyId, guest.nodeId);
+        assertEq(keccak256(abi.encode(found)), keccak256(abi.encode(before)));
+    }
+
+    /// it has no record, and none can follow
+    function test_withdraw_givenNoRecord() public {
+        Guest memory guest = _guest("a");
+        vm.prank(owner);
+        attestations.withdraw(policyId, guest.nodeId);
+        IAttestationLog.Record memory none;
+        none.flags = 1;
+        IAttestationLog.Record memory found = attestations.recordOf(policyId, guest.nodeId);
+        assertEq(keccak256(abi.encode(found)), keccak256(abi.encode(none)));
+        _stands(guest, IAttestationLog.Standing.NoRecord);
+    }
+
     /// it reverts NotController
     function test_withdraw_whenTheCallerIsNotTheController() public {
         vm.expectRevert(abi.encodeWithSelector(IAttestationLog.NotController.selector, policyId, stranger));
@@ -324,6 +382,19 @@ contract AttestationLogTest is Fixture {
         vm.prank(owner);
         policies.burn(DOMAIN, bytes16(guest.platform));
         _stands(guest, IAttestationLog.Standing.PlatformBurnt);
+    }
+
+    /// @dev Two records, the second `apart` seconds after the first; the gap after them.
+    function _spaced(string memory name, uint256 apart, uint16 expected) private {
+        _later(1);
+        _record(_guest(name));
+        _later(apart);
+        _record(_guest(name));
+        assertEq(_gapOf(name), expected);
+    }
+
+    function _gapOf(string memory name) private view returns (uint16) {
+        return attestations.recordOf(policyId, _guest(name).nodeId).gap;
     }
 
     function _stands(Guest memory guest, IAttestationLog.Standing expected) private view {

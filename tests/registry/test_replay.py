@@ -129,6 +129,27 @@ def test_tables_equal_what_the_contracts_store(embedded_story: Scene) -> None:
     assert state.seal_of(story.model, 1) == story.seal
 
 
+def test_gaps_between_records_equal_what_the_contract_stores(embedded_story: Scene) -> None:
+    story, guest = embedded_story, Guest()
+    gaps = []
+    for apart in (0, 299, 3_600, 60, 2**16 * 60, 60):
+        story.chain.advance(apart)
+        story.record(guest)
+        kept = story.attestations.record_of(story.policy, guest.node)
+        assert kept is not None
+        assert _replayed(story).records[story.policy, guest.node].record == kept
+        gaps.append(kept.gap)
+    assert gaps[:2] in ([0, 4], [0, 5])  # mining takes a second now and then
+    assert gaps[2:] == [60, 60, 2**16 - 1, 2**16 - 1]
+    story.attestations.withdraw(story.owner, story.policy, guest.node)
+    kept = story.attestations.record_of(story.policy, guest.node)
+    assert _replayed(story).records[story.policy, guest.node].record == kept
+    story.attestations.withdraw(story.owner, story.policy, other := NodeId(digest()))
+    assert _replayed(story).records[story.policy, other].record == story.attestations.record_of(
+        story.policy, other
+    )
+
+
 def test_folding_in_two_parts_is_folding_once(embedded_story: Scene) -> None:
     story = embedded_story
     story.release(Guest())

@@ -21,7 +21,8 @@ interface IAttestationLog {
         uint40 expiry;
     }
 
-    /// @notice What is stored per (policy, node), in two slots.
+    /// @notice What is stored per (policy, node), in two slots; `gap` is the longest time there was between the asOf of one
+    /// record and that of the next, in whole minutes rounded down, and 65535 for all that is longer.
     struct Record {
         uint40 asOf;
         uint40 expiry;
@@ -34,6 +35,7 @@ interface IAttestationLog {
         uint8 flags;
         bytes16 workload;
         bytes16 platform;
+        uint16 gap;
     }
 
     /// @notice Why a record does not count.
