@@ -16,7 +16,7 @@ HOMES = {
     "eth_abi": ["registry.chain"],
     "eth_utils": ["registry.chain"],
     "eth_account": ["registry.signing"],
-    "solcx": ["contracts.solc"],
+    "solcx": ["contracts.native"],
     "onnxruntime": ["enclave.guest.model", "cli.bearing.train"],
     "onnx": ["enclave.sealed.graph", "cli.bearing.train"],
     "sklearn": ["cli.bearing.train"],
