@@ -24,7 +24,7 @@ _FOLDER = PACKAGE / "abi"
 def artefacts() -> Iterator[tuple[Path, str]]:
     """Path and text of every artefact, compiled now."""
     made = compile_sources(virtual_sources())
-    for name in (*CONTRACTS, "ILicence"):
+    for name in (*CONTRACTS, "ICompiledLicence", "ILicence"):
         yield _FOLDER / f"{name}.json", json.dumps(_artefact(made[name]), indent=1, sort_keys=True) + "\n"
 
 
