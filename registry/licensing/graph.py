@@ -58,9 +58,10 @@ class Packing:
         full = (1 << self.width - 1) - 1
         return sum(full << self.shift[place] for place in places if place in self.shift)
 
-    def tokens(self, state: int, place: str) -> int:
-        """Tokens in a place."""
-        return state >> self.shift[place] & (1 << self.width - 1) - 1
+    def total(self, places: Iterable[str]) -> Callable[[int], int]:
+        """Counts the tokens of some places together."""
+        shifts, full = [self.shift[place] for place in places], (1 << self.width - 1) - 1
+        return lambda state: sum(state >> at & full for at in shifts)
 
     def covers(self, state: int, needs: int) -> bool:
         """Whether a state has the tokens of `needs`."""
@@ -142,17 +143,38 @@ class Graph:
         rows = (i for i in range(bits.bit_length()) if bits >> i & 1)
         return zip(rows, self.after[state], strict=True)
 
-    def way(self, state: int) -> tuple[Move, ...]:
-        """A shortest way to a state, told of real nodes: which node is which is kept from step to step."""
+    @cached_property
+    def permitting(self) -> tuple[tuple[int, ...], ...]:
+        """For each node, the states in which the contract's `permits` says yes."""
+        code = self.packing
+        nodes = range(1, self.net.nodes + 1)
+        ways = ([code.weigh(places) for places in self.net.permitting(node)] for node in nodes)
+        return tuple(
+            tuple(s for s, state in enumerate(self.states) if any(code.covers(state, way) for way in those))
+            for those in ways
+        )
+
+    def way(self, state: int, row: int | None = None) -> tuple[Move, ...]:
+        """A shortest way to a state (and one row more), of real nodes: which node is which is kept from step to step."""
         through = [state]
         while through[-1]:
             through.append(self.came[through[-1]][0])
-        here, moves = self.packing.start, []
+        code, here, moves = self.packing, self.packing.start, []
         for there in reversed(through[:-1]):
-            move = next(self._leading(here, self.states[there]))
+            move = next(move for move in self._enabled(here) if self._leads(here, move, there))
             moves.append(move)
-            here = self.packing.after(here, move)
+            here = code.after(here, move)
+        if row is not None:
+            last = unnumbered(self.net.moves[row])
+            moves.append(next(move for move in self._enabled(here) if unnumbered(move) == last))
         return tuple(moves)
+
+    def _enabled(self, here: int) -> Iterator[Move]:
+        code = self.packing
+        return (move for move in self.net.moves if code.covers(here, code.weigh(move.needs)))
+
+    def _leads(self, here: int, move: Move, there: int) -> bool:
+        return self.packing.fold(self.packing.after(here, move)) == self.states[there]
 
     @cached_property
     def _before(self) -> list[list[int]]:
@@ -161,12 +183,6 @@ class Graph:
             for there in following:
                 before[there].append(here)
         return before
-
-    def _leading(self, here: int, folded: int) -> Iterator[Move]:
-        code = self.packing
-        for move in self.net.moves:
-            if code.covers(here, code.weigh(move.needs)) and code.fold(code.after(here, move)) == folded:
-                yield move
 
 
 def explore(net: Net) -> Graph:

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The twelve promises that the net of a licence keeps, each checked on every state that it can reach.
+
+A property answers with what is wrong, or None. Its docstring says in plain words what it promises; people read it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+from registry.licensing.graph import Graph, unnumbered
+from registry.licensing.invariants import Sum, breakers, prepaid, seats, standing
+from registry.licensing.net import Move, Role
+from registry.licensing.stories import step
+
+_OPEN = ("L.Granted", "L.Active", "L.Suspended")
+_ENDED = ("L.Revoked", "L.Expired")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Why a property fails: in which state of the graph (None: everywhere), after which row more, and what is true then."""
+
+    ending: str
+    state: int | None = None
+    row: int | None = None
+
+
+def p1(graph: Graph) -> Fault | None:
+    """Nobody gets stuck: as long as the licence is open, the licensor or the licensee can do something."""
+    parties = graph.rows(lambda move: move.role.party)
+    stuck = (s for s in _where(graph, *_OPEN) if not graph.enabled[s] & parties)
+    return _first(stuck, "neither party can do anything, and the licence is still open")
+
+
+def p2(graph: Graph) -> Fault | None:
+    """It can always end: from wherever the licence gets, it can still be revoked or expire."""
+    ending = graph.leading_to(_where(graph, *_ENDED))
+    endless = (s for s in range(len(graph.states)) if s not in ending)
+    return _first(endless, "the licence can never end")
+
+
+def p3(graph: Graph) -> Fault | None:
+    """The licensor can always revoke: at once, or by giving notice and waiting; no way to the end avoids that right."""
+    ways = graph.rows(lambda move: move.name in ("revoke", "notify") and move.role is Role.LICENSOR)
+    waiting = set(_where(graph, "W.given"))
+    opened = list(_where(graph, *_OPEN))
+    held = (s for s in opened if not graph.enabled[s] & ways and s not in waiting)
+    if fault := _first(held, "the licensor can neither revoke the licence nor give notice"):
+        return fault
+    revocable = graph.leading_to(_where(graph, "L.Revoked"))
+    ending = graph.leading_to(_where(graph, *_ENDED))  # that it ends at all is another promise
+    held = (s for s in opened if s in ending and s not in revocable)
+    return _first(held, "the licensor can never again revoke the licence, however long they wait")
+
+
+def p4(graph: Graph) -> Fault | None:
+    """Payment comes before use: with a fee, no node may use the model in a time that is not paid."""
+    if "F" not in graph.net.families:
+        return None
+    paid = graph.packing.mask("F.paid", "F.ahead")
+    unpaid = (s for s in _permitting(graph) if not graph.states[s] & paid)
+    return _first(unpaid, "the model can be used although the fee is not paid")
+
+
+def p5(graph: Graph) -> Fault | None:
+    """The end is the end: use only within the term of an active licence; a revoked or expired one stays so for ever."""
+    wrong = {
+        "the model can still be used after the end": ("T.after", *_ENDED),
+        "the model can be used before the term begins": ("T.before",),
+        "the model can be used while the licence is suspended": ("L.Suspended",),
+        "the model can be used before the licence is activated": ("L.Granted",),
+    }
+    for ending, places in wrong.items():
+        mask = graph.packing.mask(*places)
+        if fault := _first((s for s in _permitting(graph) if graph.states[s] & mask), ending):
+            return fault
+    life = graph.packing.mask(*_OPEN, *_ENDED)
+    for here in _where(graph, *_ENDED):
+        for row, there in graph.steps(here):
+            if graph.states[there] & life != graph.states[here] & life:
+                return Fault(
+                    ending="a licence that had ended is no longer in that state", state=here, row=row
+                )
+    return None
+
+
+def p6(graph: Graph) -> Fault | None:
+    """Seats are never exceeded: taken and free seats are together always as many as the licence allows."""
+    ending = "more or fewer nodes are seated than there are seats taken"
+    return _kept(graph, seats(graph.net), ending)
+
+
+def p7(graph: Graph) -> Fault | None:
+    """Use needs a fresh attestation: a node that has not passed in time, or was withdrawn, may not use the model."""
+    for node in range(1, graph.net.nodes + 1):
+        live = graph.packing.mask(f"n{node}.Live")
+        stale = (s for s in graph.permitting[node - 1] if not graph.states[s] & live)
+        if fault := _first(stale, "a node may use the model without a fresh attestation"):
+            return fault
+    return None
+
+
+def p8(graph: Graph) -> Fault | None:
+    """Nothing unpaid is answered from packs: what is left, debited and still to buy keeps its sum; each use takes one."""
+    if fault := _kept(graph, prepaid(graph.net), "answers appeared or vanished that nobody bought or used"):
+        return fault
+    if "credit" not in graph.net.counting:
+        return None
+    for i, move in enumerate(graph.net.moves):
+        taken = move.take.count("credit") - move.give.count("credit")
+        filled = sum(move.give.count(place) - move.take.count(place) for place in ("credit", "owed"))
+        if move.name == "use" and taken != 1:
+            return _at(graph, i, "an answer was given without taking it from the pack")
+        if filled > 0 and move.name != "buy":
+            return _at(graph, i, "there are answers left that nobody bought")
+    return None
+
+
+def p9(graph: Graph) -> Fault | None:
+    """The licence can be used: its conditions do not contradict each other, some node can answer with the model."""
+    if graph.fired & _uses(graph):
+        return None
+    return Fault(ending="whatever the parties do, no node can ever use the model")
+
+
+def p10(graph: Graph) -> Fault | None:
+    """A suspension can be undone: while the term runs, the model can come into use again."""
+    uses = _uses(graph)
+    using = [s for s, rows in enumerate(graph.enabled) if rows & uses]
+    again = graph.leading_to(using)
+    term = graph.packing.mask("T.term")
+    lost = (s for s in _where(graph, "L.Suspended") if graph.states[s] & term and s not in again)
+    # That it can be used at all is another promise.
+    return _first(lost, "the model can never be used again, although the term still runs") if using else None
+
+
+def p11(graph: Graph) -> Fault | None:
+    """Every rule matters: each move of the licence can happen some time."""
+    for i, move in enumerate(graph.net.moves):
+        if not graph.fired >> i & 1:
+            return Fault(ending=f"it never comes to this: {step(move)} ({' + '.join(move.needs)})")
+    return None
+
+
+def p12(graph: Graph) -> Fault | None:
+    """No doubt who and what: a move is one role's, has one result, and leaves the licence in exactly one state."""
+    roles: dict[str, Move] = {}
+    for i, move in enumerate(graph.net.moves):
+        if roles.setdefault(move.name, move).role is not move.role:
+            first = step(roles[move.name])
+            return _at(graph, i, f"it is in doubt who may do this, as also {first}")
+    if fault := _kept(graph, standing(graph.net), "the licence stands in two states at once, or in none"):
+        return fault
+    for i, j in _rivals(graph):
+        both = 1 << i | 1 << j
+        torn = (s for s, rows in enumerate(graph.enabled) if rows & both == both)
+        if fault := _first(torn, f"it is in doubt what happens when {step(graph.net.moves[i])}"):
+            return fault
+    return None
+
+
+Property = Callable[[Graph], Fault | None]
+PROPERTIES: Mapping[str, Property] = {
+    check.__name__.upper(): check for check in (p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12)
+}
+
+
+def promise(name: str) -> str:
+    """What a property promises, in plain words; `name` as in "P4"."""
+    return (PROPERTIES[name].__doc__ or "").strip()
+
+
+def _where(graph: Graph, *places: str) -> Iterator[int]:
+    mask = graph.packing.mask(*places)
+    return (s for s, state in enumerate(graph.states) if state & mask)
+
+
+def _permitting(graph: Graph) -> list[int]:
+    return sorted({state for states in graph.permitting for state in states})
+
+
+def _uses(graph: Graph) -> int:
+    return graph.rows(lambda move: move.name == "use")
+
+
+def _first(states: Iterable[int], ending: str) -> Fault | None:
+    """The fault nearest to the first marking: states are numbered by their distance."""
+    state = next(iter(states), None)
+    return None if state is None else Fault(ending=ending, state=state)
+
+
+def _at(graph: Graph, row: int, ending: str) -> Fault:
+    """The fault of a row, where that row first happens."""
+    like = unnumbered(graph.net.moves[row])
+    rows = graph.rows(lambda move: unnumbered(move) == like)
+    for state, enabled in enumerate(graph.enabled):
+        if happening := enabled & rows:
+            return Fault(ending=ending, state=state, row=happening.bit_length() - 1)
+    return Fault(ending=ending)
+
+
+def _kept(graph: Graph, sums: Iterable[Sum], ending: str) -> Fault | None:
+    """Whether sums are kept, in every state found and by every row: the first for this net, the second for any number."""
+    for kept in sums:
+        tokens, total = graph.packing.total(kept.places), kept.total
+        if fault := _first((s for s, state in enumerate(graph.states) if tokens(state) != total), ending):
+            return fault
+        if rows := breakers(graph.net, kept):
+            return _at(graph, rows[0], ending)
+    return None
+
+
+def _rivals(graph: Graph) -> Iterator[tuple[int, int]]:
+    """Rows of one name and node with different results that no family keeps apart."""
+    families = {place: name for name, places in graph.net.families.items() for place in places}
+    for (i, one), (j, other) in combinations(enumerate(graph.net.moves), 2):
+        if (one.name, one.node) != (other.name, other.node) or (one.take, one.give) == (
+            other.take,
+            other.give,
+        ):
+            continue
+        stands = {families[place]: place for place in one.needs if place in families}
+        if all(stands.get(families.get(place, ""), place) == place for place in other.needs):
+            yield i, j
