@@ -88,7 +88,6 @@ def _unsigned(address: "Address") -> "Account":
 
 def _rehearsal(chain: "Chain") -> "Chain":
     from contracts.ids import Address
-    from registry.chain.abi import interface
     from registry.chain.chain import Chain
     from registry.signing import Account
 
@@ -96,14 +95,12 @@ def _rehearsal(chain: "Chain") -> "Chain":
         """Estimates where the chain would send."""
 
         def transact(
-            self, account: Account, to: Address, contract: str, function: str, *args: object
+            self, account: Account, to: Address, contract: str, function: str, *args: object, value: int = 0
         ) -> "Mined":
-            gas = self.estimate(account.address, to, contract, function, *args)
+            gas = self.estimate(account.address, to, contract, function, *args, value=value)
             raise _Rehearsed(f"{contract}.{function}", gas)
 
-        def deploy(self, account: Account, contract: str, *args: object) -> "tuple[Address, Mined]":
-            data = "0x" + interface(contract).creation(args).hex()
-            asked = self.transport.request("eth_estimateGas", {"from": str(account.address), "data": data})
-            raise _Rehearsed(f"create {contract}", int(str(asked), 16))
+        def create(self, account: Account, code: bytes, contract: str) -> "tuple[Address, Mined]":
+            raise _Rehearsed(f"create {contract}", self.estimate_creation(account.address, code, contract))
 
     return Rehearsal(chain.transport, chain.chain_id, chain.book)

@@ -74,9 +74,11 @@ class Shape:
         return keccak(f"{self.name}({','.join(p.kind for p in self.inputs)})".encode())
 
     def read_log(self, topics: Sequence[bytes], data: bytes) -> dict[str, object]:
-        """The arguments of an event by name, in their declared order."""
+        """The arguments of an event by name, in their declared order; raises `ChainUnavailable` for other words."""
         indexed = [p for p in self.inputs if p.indexed]
         plain = [p for p in self.inputs if not p.indexed]
+        if len(topics) != 1 + len(indexed):
+            raise ChainUnavailable("an event with another number of topics than the ABI says", where="abi")
         found = {p.name: decode((p,), t)[0] for p, t in zip(indexed, topics[1:], strict=True)}
         found |= {p.name: v for p, v in zip(plain, decode(plain, data), strict=True)}
         return {p.name: found[p.name] for p in self.inputs}

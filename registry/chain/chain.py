@@ -81,19 +81,31 @@ class Chain:
         """What an account holds, in wei."""
         return quantity(self.transport.request("eth_getBalance", str(address), "latest"))
 
-    def estimate(self, sender: Address, to: Address, contract: str, function: str, *args: object) -> int:
+    def estimate(
+        self, sender: Address, to: Address, contract: str, function: str, *args: object, value: int = 0
+    ) -> int:
         """Gas a transaction would use; raises `Reverted` when it would."""
         data = interface(contract).functions[function].encode(args)
-        return self._sender.estimate(sender, to, data, contract)
+        return self._sender.estimate(sender, to, data, contract, value)
 
-    def transact(self, account: Account, to: Address, contract: str, function: str, *args: object) -> Mined:
-        """Send a transaction and wait until it is mined; raises `Reverted` when a contract refuses."""
+    def transact(
+        self, account: Account, to: Address, contract: str, function: str, *args: object, value: int = 0
+    ) -> Mined:
+        """Send a transaction with `value` wei and wait until it is mined; raises `Reverted` when a contract refuses."""
         data = interface(contract).functions[function].encode(args)
-        return self.send(account, to, data, contract=contract)
+        return self.send(account, to, data, value=value, contract=contract)
 
     def deploy(self, account: Account, contract: str, *args: object) -> tuple[Address, Mined]:
         """Create a packaged contract."""
-        transaction = self._sender.submit(account, None, interface(contract).creation(args), contract)
+        return self.create(account, interface(contract).creation(args), contract)
+
+    def estimate_creation(self, sender: Address, code: bytes, contract: str) -> int:
+        """Gas that creating a contract would use; raises `Reverted` when its constructor would."""
+        return self._sender.estimate(sender, None, code, contract)
+
+    def create(self, account: Account, code: bytes, contract: str) -> tuple[Address, Mined]:
+        """Create a contract from its creation code with the constructor's arguments; `contract` is its interface."""
+        transaction = self._sender.submit(account, None, code, contract)
         receipt = self._sender.landed(transaction)
         return created(receipt), self._mined(transaction, receipt, contract)
 

@@ -2,7 +2,8 @@
 """Events: which logs are ours, what they say, and how many blocks to ask for at a time.
 
 A log counts by the address it comes from: anyone can emit something that looks like ours. Licences are known
-only by the registry naming them, so their events keep the address and the reader asks the registry's events.
+only by the registry naming them, so their events keep the address and the reader asks the registry's events. What
+looks like a licence's and cannot be decoded is left out, or any stranger could stop everybody's reading.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from registry.chain.abi import REGISTRIES, Shape, contracts, interface
 from registry.chain.reading import digest, octets, quantity, rows, table
 from registry.chain.transport import Json, Transport
 from registry.chain.view import Block, Event
-from registry.errors import Reorganised, RpcFailed
+from registry.errors import ChainUnavailable, Reorganised, RpcFailed
 
 _WINDOW = 2_000
 
@@ -56,6 +57,9 @@ class EventReader:
             shape = self._shape(entry)
             if shape is None:
                 continue
+            args = self._arguments(shape, entry)
+            if args is None:
+                continue
             number = quantity(entry.get("blockNumber"))
             if number not in blocks:
                 blocks[number] = self._block(number)
@@ -63,7 +67,7 @@ class EventReader:
                 raise Reorganised(
                     "a block left the chain while its events were read", where=f"block {number}"
                 )
-            found.append(_event(shape, entry, blocks[number]))
+            found.append(_event(shape, entry, args, blocks[number]))
         return sorted(found, key=lambda event: (event.block.number, event.index))
 
     def _logs(self, first: int, last: int, addresses: Sequence[Address] | None) -> list[Json]:
@@ -83,14 +87,22 @@ class EventReader:
         known = self._licensed if name is None else interface(name).events
         return known.get(octets(topics[0]))
 
+    def _arguments(self, shape: Shape, entry: Mapping[str, Json]) -> Mapping[str, object] | None:
+        topics, words = [octets(topic) for topic in rows(entry.get("topics"))], octets(entry.get("data"))
+        try:
+            return shape.read_log(topics, words)
+        except ChainUnavailable:
+            if Address(octets(entry.get("address"))) in self._names:
+                raise
+            return None
 
-def _event(shape: Shape, entry: Mapping[str, Json], block: Block) -> Event:
-    topics = [octets(topic) for topic in rows(entry.get("topics"))]
+
+def _event(shape: Shape, entry: Mapping[str, Json], args: Mapping[str, object], block: Block) -> Event:
     return Event(
         contract=shape.contract,
         name=shape.name,
         address=Address(octets(entry.get("address"))),
-        args=shape.read_log(topics, octets(entry.get("data"))),
+        args=args,
         block=block,
         transaction=Digest(octets(entry.get("transactionHash"))),
         index=quantity(entry.get("logIndex")),
