@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts import caching, smt
+from contracts import smt
 from contracts.errors import CompilerError
 from contracts.smt import Solver, Verdict, prove, solver
 from contracts.solc import Compiler, find
