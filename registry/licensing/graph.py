@@ -25,14 +25,14 @@ class Packing:
 
     @classmethod
     def of(cls, net: Net) -> "Packing":
-        """A packing with room for every token of the first marking in one place, and for one more."""
+        """A packing in which a place can show one token more than the most it may ever hold."""
         mine = {
             i: tuple(place for place in net.places if place.startswith(f"n{i}."))
             for i in range(1, net.nodes + 1)
         }
         of_nodes = [place for places in mine.values() for place in places]
         order = [*of_nodes, *(place for place in net.places if place not in of_nodes)]
-        width = max(2, sum(net.counting.values()) + 1).bit_length() + 1
+        width = (max(net.counting.values()) + 1).bit_length() + 1
         shift = {place: width * i for i, place in enumerate(order)}
         guards = sum(1 << at + width - 1 for at in shift.values())
         return cls(net=net, width=width, shift=shift, guards=guards, alike=alike(net))

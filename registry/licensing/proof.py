@@ -60,10 +60,8 @@ def _story(graph: Graph, fault: Fault) -> Story:
 
 
 def _problem(name: str, told: Story) -> Problem:
-    promised = promise(name).split(":")[0]
-    promised = promised[0].lower() + promised[1:]
     return Problem(
         code=f"E4{int(name[1:]):02}",
-        message=f"this licence does not promise that {promised}: {told.told()}",
+        message=f"“{promise(name).split(':')[0]}” does not hold: {told.told()}",
         help=f"look at this sentence of yours: {_SENTENCES.get(name, _TERM)}",
     )

@@ -11,10 +11,17 @@ from itertools import combinations
 from registry.licensing.graph import Graph, unnumbered
 from registry.licensing.invariants import Sum, breakers, prepaid, seats, standing
 from registry.licensing.net import Move, Role
-from registry.licensing.stories import step
+from registry.licensing.stories import circumstances, step
 
 _OPEN = ("L.Granted", "L.Active", "L.Suspended")
 _ENDED = ("L.Revoked", "L.Expired")
+_FLOWS = {
+    "buy": ("room", "credit"),
+    "use": ("credit", "owed"),
+    "back": ("owed", "credit"),
+    "settle": ("owed", "room"),
+}
+_PREPAID = {"credit", "owed", "room"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,33 +94,31 @@ def p5(graph: Graph) -> Fault | None:
 
 def p6(graph: Graph) -> Fault | None:
     """Seats are never exceeded: taken and free seats are together always as many as the licence allows."""
-    ending = "more or fewer nodes are seated than there are seats taken"
+    ending = "the seats no longer add up, and more or fewer nodes may sit than the licence allows"
     return _kept(graph, seats(graph.net), ending)
 
 
 def p7(graph: Graph) -> Fault | None:
     """Use needs a fresh attestation: a node that has not passed in time, or was withdrawn, may not use the model."""
-    for node in range(1, graph.net.nodes + 1):
-        live = graph.packing.mask(f"n{node}.Live")
-        stale = (s for s in graph.permitting[node - 1] if not graph.states[s] & live)
-        if fault := _first(stale, "a node may use the model without a fresh attestation"):
-            return fault
-    return None
+    live = [graph.packing.mask(f"n{node}.Live") for node in range(1, graph.net.nodes + 1)]
+    stale = (
+        s
+        for mask, states in zip(live, graph.permitting, strict=True)
+        for s in states
+        if not graph.states[s] & mask
+    )
+    return _first(sorted(stale), "a node may use the model without a fresh attestation")
 
 
 def p8(graph: Graph) -> Fault | None:
-    """Nothing unpaid is answered from packs: what is left, debited and still to buy keeps its sum; each use takes one."""
-    if fault := _kept(graph, prepaid(graph.net), "answers appeared or vanished that nobody bought or used"):
+    """Packs are counted exactly: answers come from buying alone, each use takes one, none appears or vanishes."""
+    if fault := _kept(graph, prepaid(graph.net), "there are more or fewer answers than were bought"):
         return fault
-    if "credit" not in graph.net.counting:
-        return None
     for i, move in enumerate(graph.net.moves):
-        taken = move.take.count("credit") - move.give.count("credit")
-        filled = sum(move.give.count(place) - move.take.count(place) for place in ("credit", "owed"))
-        if move.name == "use" and taken != 1:
-            return _at(graph, i, "an answer was given without taking it from the pack")
-        if filled > 0 and move.name != "buy":
-            return _at(graph, i, "there are answers left that nobody bought")
+        source, target = _FLOWS.get(move.name, ("", ""))
+        for place in _PREPAID & graph.net.counting.keys():
+            if move.give.count(place) - move.take.count(place) != (place == target) - (place == source):
+                return _at(graph, i, "answers were counted otherwise than they were bought and used")
     return None
 
 
@@ -125,21 +130,23 @@ def p9(graph: Graph) -> Fault | None:
 
 
 def p10(graph: Graph) -> Fault | None:
-    """A suspension can be undone: while the term runs, the model can come into use again."""
-    uses = _uses(graph)
-    using = [s for s, rows in enumerate(graph.enabled) if rows & uses]
-    again = graph.leading_to(using)
-    term = graph.packing.mask("T.term")
+    """A suspension can be undone: while the term runs the model can come into use again, and a late node can pass again."""
+    late = sorted(s for node in range(1, graph.net.nodes + 1) for s in _never_again(graph, node))
+    if fault := _first(late, "a node that was late can never pass attestation again"):
+        return fault
+    uses, term = _uses(graph), graph.packing.mask("T.term")
+    if not graph.fired & uses:  # that it can be used at all is another promise
+        return None
+    again = graph.leading_to(s for s, rows in enumerate(graph.enabled) if rows & uses)
     lost = (s for s in _where(graph, "L.Suspended") if graph.states[s] & term and s not in again)
-    # That it can be used at all is another promise.
-    return _first(lost, "the model can never be used again, although the term still runs") if using else None
+    return _first(lost, "the model can never be used again, although the term still runs")
 
 
 def p11(graph: Graph) -> Fault | None:
     """Every rule matters: each move of the licence can happen some time."""
     for i, move in enumerate(graph.net.moves):
         if not graph.fired >> i & 1:
-            return Fault(ending=f"it never comes to this: {step(move)} ({' + '.join(move.needs)})")
+            return Fault(ending=f"it can never be that {step(move)} while {circumstances(move)}")
     return None
 
 
@@ -178,6 +185,13 @@ def _where(graph: Graph, *places: str) -> Iterator[int]:
 
 def _permitting(graph: Graph) -> list[int]:
     return sorted({state for states in graph.permitting for state in states})
+
+
+def _never_again(graph: Graph, node: int) -> Iterator[int]:
+    """States in which a late node cannot pass attestation."""
+    live = f"n{node}.Live"
+    passing = graph.rows(lambda move: move.name == "attest" and live in move.give)
+    return (s for s in _where(graph, f"n{node}.Stale") if not graph.enabled[s] & passing)
 
 
 def _uses(graph: Graph) -> int:

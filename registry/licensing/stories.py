@@ -15,11 +15,11 @@ _TOLD = {
     "grant": "{who} offers the licence",
     "accept": "{who} accepts it",
     "pay": "{who} {pays} the fee",
-    "activate": "{who} activates it",
-    "suspend": "{who} suspends it",
+    "activate": "{who} activates the licence",
+    "suspend": "{who} suspends the licence",
     "resume": "{who} takes the suspension back",
     "notify": "{who} gives notice",
-    "revoke": "{who} revokes it",
+    "revoke": "{who} revokes the licence",
     "expire": "the term ends",
     "clock_start": "the term begins",
     "clock_notice": "the notice runs out",
@@ -32,6 +32,35 @@ _TOLD = {
     "use": "{node} answers with the model",
     "back": "an answer that was not given is credited back",
     "settle": "an answer is counted as given",
+}
+_WHILE = {
+    "R.Draft": "the licence is not offered",
+    "R.Offered": "the licence is not accepted",
+    "R.Accepted": "the licence is accepted",
+    "L.Granted": "the licence waits for activation",
+    "L.Active": "the licence is active",
+    "L.Suspended": "the licence is suspended",
+    "L.Revoked": "the licence is revoked",
+    "L.Expired": "the licence is expired",
+    "T.before": "the term has not begun",
+    "T.term": "the term runs",
+    "T.after": "the term is over",
+    "F.due": "the fee is due",
+    "F.paid": "the fee is paid",
+    "F.ahead": "the fee is paid ahead",
+    "W.none": "no notice is given",
+    "W.given": "notice runs",
+    "W.over": "the notice is over",
+    "Absent": "{node} has not passed attestation",
+    "Live": "{node} is freshly attested",
+    "Stale": "{node} is late with its attestation",
+    "Gone": "{node} is removed",
+    "Out": "{node} has no seat",
+    "Seated": "{node} has a seat",
+    "free": "a seat is free",
+    "credit": "answers are left",
+    "owed": "answers are debited",
+    "room": "more answers may be bought",
 }
 
 
@@ -61,10 +90,20 @@ def step(move: Move) -> str:
     return told.format(
         who=_WHO[move.role],
         name=move.name,
-        node="a node" if not move.node else f"node {move.node}",
+        node=_node(move),
         pays="pays" if sends else "confirms the payment of",
         buys="buys" if sends else "confirms the payment of",
     )
+
+
+def circumstances(move: Move) -> str:
+    """What must be so for a move, in words."""
+    words = (_WHILE.get(place) or _WHILE[place.split(".")[-1]] for place in move.needs)
+    return " and ".join(words).format(node=_node(move))
+
+
+def _node(move: Move) -> str:
+    return f"node {move.node}" if move.node else "a node"
 
 
 def _special(move: Move) -> str:
