@@ -20,8 +20,9 @@ from pathlib import Path
 
 from contracts import caching
 from contracts.errors import CompilerError
-from contracts.solc import Compiler
+from contracts.solc import PACKAGE, Compiler, needed, virtual_sources
 
+KERNELS = ("Lifecycle", "Meter", "Seats")
 SECONDS = 60
 # As solc itself runs z3 on Horn clauses.
 _OPTIONS = (
@@ -79,6 +80,21 @@ def solver() -> Solver:
     raise CompilerError(
         "no z3 to prove the contract with", where="z3", hint="pip install 'exequatur[compiler]'"
     )
+
+
+def prove_kernels(
+    *, compiler: Compiler, with_: Solver, sources: Mapping[str, str] | None = None
+) -> tuple[Assertion, ...]:
+    """Decide what is promised of the kernels that every compiled licence is made of; raises `CompilerError`.
+
+    The promises are the assertions of the harnesses in `src/licence/proofs`.
+    """
+    sources = sources or virtual_sources(PACKAGE / "src" / "licence", "contracts/licence") | virtual_sources(
+        PACKAGE / "src" / "interfaces", "contracts/interfaces"
+    )
+    harnesses = {f"contracts/licence/proofs/{name}Proof.sol": (f"{name}Proof",) for name in KERNELS}
+    reached = {name: text for file in harnesses for name, text in needed(file, sources).items()}
+    return prove(reached, harnesses, compiler=compiler, with_=with_)
 
 
 def prove(

@@ -107,11 +107,15 @@ class Complaint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """What came out: the compiler's JSON by contract name, all it said, and its whole answer."""
+    """What came out: the compiler's JSON by contract name, and by source unit, and all it said."""
 
     contracts: Mapping[str, dict[str, object]]
     complaints: tuple[Complaint, ...]
-    answer: Mapping[str, object]
+    units: Mapping[str, Mapping[str, dict[str, object]]]
+
+    def made(self, unit: str) -> Mapping[str, dict[str, object]]:
+        """The contracts of one source unit."""
+        return self.units.get(unit, {})
 
 
 def compiled(
@@ -130,7 +134,7 @@ def compiled(
     assert isinstance(files, dict)
     assert isinstance(said, list)
     made = {name: contract for file in files.values() for name, contract in file.items()}
-    return Output(contracts=made, complaints=tuple(map(_complaint, said)), answer=output)
+    return Output(contracts=made, complaints=tuple(map(_complaint, said)), units=files)
 
 
 def _complaint(said: Mapping[str, str]) -> Complaint:
