@@ -34,11 +34,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
-    """Hardware by its marketing name; bit `n` of `kinds` is technology `n` of an attestation record."""
+    """Hardware by its marketing name; bit `n` of `kinds` is technology `n` of an attestation record.
+
+    `broader` names the technology that stands for a model of it, where the name is that of a model.
+    """
 
     name: str
     iri: str
     kinds: int
+    broader: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,7 @@ class HardwareRow(TypedDict):
 
     iri: str
     kinds: int
+    broader: str
 
 
 class FieldRow(TypedDict):
@@ -101,7 +106,7 @@ def hardware() -> Mapping[str, Hardware]:
     """Hardware by the one name that licences use."""
     return MappingProxyType(
         {
-            name: Hardware(name=name, iri=row["iri"], kinds=row["kinds"])
+            name: Hardware(name=name, iri=row["iri"], kinds=row["kinds"], broader=row["broader"])
             for name, row in _index()["hardware"].items()
         }
     )
@@ -156,9 +161,7 @@ def derived() -> Index:
     )
     return {
         "places": {name: _place(places, node) for name, node in _concepts(places)},
-        "hardware": {
-            name: {"iri": str(node), "kinds": _kinds(hardware, node)} for name, node in _concepts(hardware)
-        },
+        "hardware": {name: _piece(hardware, node) for name, node in _concepts(hardware)},
         "fields": {name: _field(fields, node) for name, node in _concepts(fields)},
         "aliases": {key: name for graph in (places, hardware, fields) for key, name in _aliases(graph)},
     }
@@ -189,6 +192,15 @@ def _place(graph: "Graph", node: "Node") -> PlaceRow:
         if getattr(note, "datatype", None) == _aml("Numeric")
     ]
     return {"iri": str(node), "article": _flag(graph, node, "article"), "codes": sorted(codes)}
+
+
+def _piece(graph: "Graph", node: "Node") -> HardwareRow:
+    from rdflib.namespace import SKOS
+
+    own = graph.value(node, SKOS.notation) is not None
+    broader = None if own else graph.value(predicate=SKOS.narrower, object=node)
+    name = "" if broader is None else str(graph.value(broader, SKOS.prefLabel))
+    return {"iri": str(node), "kinds": _kinds(graph, node), "broader": name}
 
 
 def _kinds(graph: "Graph", node: "Node") -> int:
