@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from registry.chain.rpc import Plain, Reader
 
 _STATES = ("active", "suspended", "revoked")
+_COMPILED_STATES = ("granted", "active", "suspended", "revoked", "expired")
 _NODE_WITHDRAWN = 1
 
 
@@ -58,7 +59,8 @@ def policy_terms(reader: "Reader", policy: "PolicyId") -> dict[str, object]:
 
 def licence_state(reader: "Reader", licence: "Address") -> dict[str, object]:
     """A licence: for what, whose, until when, and who sits on it."""
-    grant, term = reader.grant(licence), reader.term(licence)
+    grant, compiled = reader.grant(licence), reader.compiled(licence)
+    facts = _term(reader, licence) if compiled is None else _compiled(reader, licence, compiled)
     seats = [reader.seat(licence, index) for index in range(reader.seats(licence))]
     return {
         "licence": licence,
@@ -67,14 +69,64 @@ def licence_state(reader: "Reader", licence: "Address") -> dict[str, object]:
         "lowest_version": grant["lowestVersion"],
         "licensee": grant["licensee"] if grant["accepted"] else None,
         "offered_to": _known(grant["pendingLicensee"]),
-        "state": _STATES[int(term["state"])],
-        "start": instant(int(term["start"])),
-        "end": instant(int(term["end"])),
-        "answers_left": term["remaining"],
+        **facts,
         "seats": len(seats),
         "seats_taken": sum(int(seat["until"]) > reader.timestamp for seat in seats),
         "text": _known(reader.text(licence)),
     }
+
+
+def _term(reader: "Reader", licence: "Address") -> dict[str, object]:
+    term = reader.term(licence)
+    return {
+        "state": _STATES[int(term["state"])],
+        "start": instant(int(term["start"])),
+        "end": instant(int(term["end"])),
+        "answers_left": term["remaining"],
+    }
+
+
+def _compiled(reader: "Reader", licence: "Address", terms: "Mapping[str, Plain]") -> dict[str, object]:
+    """How a compiled licence stands, and its clauses in numbers; seconds, wei, None for what the text does not say."""
+    from contracts.licences import NEVER, UNLIMITED
+
+    standing = reader.standing(licence)
+    end, paid_until = int(standing["end"]), int(standing["paidUntil"])
+    return {
+        "state": _COMPILED_STATES[int(standing["state"])],
+        "start": _instant(int(terms["start"]) or max(0, end - int(terms["length"]))),
+        "end": _instant(end),
+        "answers_left": None if standing["remaining"] == UNLIMITED else standing["remaining"],
+        "paid": bool(standing["prepaid"]) or paid_until > reader.timestamp,
+        "paid_until": None if paid_until == NEVER else _instant(paid_until),
+        "notice_over": _instant(int(standing["noticeOver"])),
+        "turn": standing["turn"],
+        "clauses": _clauses(terms),
+    }
+
+
+def _clauses(terms: "Mapping[str, Plain]") -> dict[str, object]:
+    from contracts.licences import NEVER
+
+    bits = [int(terms[f"places{index}"]) for index in range(4)]
+    period = int(terms["period"])
+    return {
+        "length": int(terms["length"]) or None,
+        "attested_every": terms["every"],
+        "on_failure": "removed" if terms["removes"] else "suspended",
+        "kinds": int(terms["kinds"]) or None,
+        "places": [code for code in range(1024) if bits[code >> 8] >> (code & 255) & 1] or None,
+        "fee": {0: "none", NEVER: "once"}.get(period, "periodic"),
+        "period": period if 0 < period < NEVER else None,
+        "price_wei": int(terms["price"]) or None,
+        "notice": int(terms["notice"]) or None,
+        "pack": int(terms["pack"]) or None,
+        "pack_price_wei": int(terms["packPrice"]) or None,
+    }
+
+
+def _instant(seconds: int) -> object:
+    return instant(seconds) if seconds else None
 
 
 def node_state(

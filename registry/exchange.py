@@ -86,10 +86,10 @@ def _load(value: object) -> Event:
 
 def _argument(parameter: Parameter, value: object) -> object:
     if parameter.kind.endswith("]"):
-        kind = parameter.kind[: parameter.kind.rindex("[")]
+        kind, size = parameter.kind[:-1].rsplit("[", 1)
         element = Parameter(name=parameter.name, kind=kind, parts=parameter.parts)
-        if not isinstance(value, list):
-            raise ValueError(f"{parameter.name} is an array")
+        if not isinstance(value, list) or (size and len(value) != int(size)):
+            raise ValueError(f"{parameter.name} is an array{size and f' of {size}'}")
         return tuple(_argument(element, item) for item in value)
     if parameter.parts:
         members = _members(value, {p.name for p in parameter.parts})

@@ -2,18 +2,30 @@
 """Step 3: licences: contracts that permit or refuse, and the registry that says for whom."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 from contracts.ids import Address, Digest, ModelId
+from contracts.licences import NEVER, LicenceState
 from contracts.records import Grant
 from registry.chain.chain import Chain
 from registry.chain.reads import Words
 from registry.chain.view import Block, Mined
+from registry.compiled import CompiledLicences
+from registry.errors import CodeMismatch, Reverted
 from registry.signing import Account
 
 _CONTRACT = "LicenceRegistry"
 _TERM = "TermLicence"
 _ANY = "ILicence"
 _REVOKED = 2  # TermLicence.State
+
+
+class Kind(Enum):
+    """What a licence's contract is, by what it answers."""
+
+    TERM = "term"
+    COMPILED = "compiled"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +47,19 @@ class Licences:
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
         self._address = chain.book.licences
+        self._compiled = CompiledLicences(chain)
+
+    def kind_of(self, licence: Address, at: Block | None = None) -> Kind:
+        """Whether a licence was compiled from words, is for a term, or of another make; the contract is asked."""
+        try:
+            self._compiled.terms(licence, at)
+        except (Reverted, CodeMismatch):
+            try:
+                self._chain.call(licence, _TERM, "END", at=at)
+            except (Reverted, CodeMismatch):
+                return Kind.OTHER
+            return Kind.TERM
+        return Kind.COMPILED
 
     def deploy_term(self, account: Account, draft: TermDraft) -> Address:
         """Create the contract of a term licence; it counts once `grant` names it."""
@@ -66,7 +91,9 @@ class Licences:
         return self._chain.transact(account, licence, _TERM, "suspend")
 
     def resume(self, account: Account, licence: Address) -> Mined:
-        """Take a suspension back."""
+        """Take a suspension back; the model's owner only."""
+        if self.kind_of(licence) is Kind.COMPILED:
+            return self._compiled.resume(account, licence, self._compiled.standing(licence).turn)
         return self._chain.transact(account, licence, _TERM, "resume")
 
     def revoke(self, account: Account, licence: Address) -> Mined:
@@ -106,12 +133,18 @@ class Licences:
         return Words({"text": found}).id("text", Digest)
 
     def remaining(self, licence: Address, at: Block | None = None) -> int:
-        """Answers that a term licence has yet to give out."""
+        """Answers that a licence has yet to give out; `UNLIMITED` where a compiled one sets no limit."""
         (found,) = self._chain.call(licence, _TERM, "remaining", at=at)
         return Words({"remaining": found}).int("remaining")
 
     def over(self, licence: Address, at: Block | None = None) -> tuple[bool, int]:
-        """Whether a term licence is revoked, and the first second after its term."""
+        """Whether a licence is revoked, and the first second after its term, `NEVER` while that is not known.
+
+        Raises `Reverted` or `CodeMismatch` for a licence of another make.
+        """
+        if self.kind_of(licence, at) is Kind.COMPILED:
+            standing = self._compiled.standing(licence, at)
+            return standing.state is LicenceState.REVOKED, standing.end or NEVER
         (state,) = self._chain.call(licence, _TERM, "state", at=at)
         (end,) = self._chain.call(licence, _TERM, "END", at=at)
         words = Words({"state": state, "end": end})

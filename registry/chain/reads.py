@@ -2,12 +2,13 @@
 """Members of decoded structs and events, read with their types."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from contracts.ids import Address, FixedBytes
 from registry.errors import ChainUnavailable
 
 _Id = TypeVar("_Id", bound=FixedBytes)
+_Whole: TypeAlias = int  # `Words.int` hides the name
 
 
 class Words:
@@ -66,6 +67,13 @@ class Words:
         value = self._members[name]
         if isinstance(value, tuple):
             return tuple(Address(item) for item in value)
+        raise self._wrong(name)
+
+    def ints(self, name: str) -> tuple[_Whole, ...]:
+        """An array of numbers."""
+        value = self._members[name]
+        if isinstance(value, tuple) and all(type(item) is int for item in value):
+            return value
         raise self._wrong(name)
 
     def _wrong(self, name: str) -> ChainUnavailable:

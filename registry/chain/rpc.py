@@ -104,6 +104,23 @@ class Reader:
         names = {"start": "START", "end": "END", "state": "state", "remaining": "remaining"}
         return {name: self._one(licence, "TermLicence", function) for name, function in names.items()}
 
+    def compiled(self, licence: Address) -> Members | None:
+        """What a compiled licence's text says, by the names of `ICompiledLicence.Terms`; None for any other licence.
+
+        `places` are `places0` to `places3`.
+        """
+        try:
+            return self._answered(licence, "ICompiledLicence", "terms")
+        except RpcFailed as error:
+            if reverted(error):
+                return None
+            raise
+
+    def standing(self, licence: Address) -> Members:
+        """How a compiled licence stands, by the names of `ICompiledLicence.Standing`, and the answers `remaining`."""
+        left = self._one(licence, "ICompiledLicence", "remaining")
+        return {**self.read(licence, "ICompiledLicence", "standing"), "remaining": left}
+
     def record(self, policy: PolicyId, node: NodeId) -> Members:
         """The record of a node under a policy; all zero when there is none."""
         return self.read(self.book.attestations, "AttestationLog", "recordOf", policy, node)
@@ -127,10 +144,22 @@ class Reader:
 
     def read(self, to: Address, contract: str, function: str, *args: FixedBytes | int) -> Members:
         """Members of what a view returns, by the names of the ABI."""
-        selector, outputs = _function(contract, function)
-        raw = self._call(to, contract, selector + b"".join(map(_word, args)))
-        if len(raw) < _WORD * len(outputs):
+        try:
+            found = self._answered(to, contract, function, *args)
+        except RpcFailed as error:
+            if reverted(error):
+                _raise_revert(contract, error)
+            raise
+        if found is None:
             raise CodeMismatch("no such contract there", where=f"{contract} {to}")
+        return found
+
+    def _answered(self, to: Address, contract: str, function: str, *args: FixedBytes | int) -> Members | None:
+        """The members, or None for too few words."""
+        selector, outputs = _function(contract, function)
+        raw = self._call(to, selector + b"".join(map(_word, args)))
+        if len(raw) < _WORD * len(outputs):
+            return None
         words = (raw[at : at + _WORD] for at in range(0, len(raw), _WORD))
         return {
             name or str(i): _value(name, kind, w)
@@ -152,14 +181,9 @@ class Reader:
             self._head = head
         return self._head
 
-    def _call(self, to: Address, contract: str, data: bytes) -> bytes:
+    def _call(self, to: Address, data: bytes) -> bytes:
         call: dict[str, Json] = {"to": str(to), "data": "0x" + data.hex()}
-        try:
-            said = self._transport.request("eth_call", call, {"blockHash": self._pinned()["hash"]})
-        except RpcFailed as error:
-            if reverted(error):
-                _raise_revert(contract, error)
-            raise
+        said = self._transport.request("eth_call", call, {"blockHash": self._pinned()["hash"]})
         return _octets(bytes.fromhex(said[2:]) if isinstance(said, str) else b"")
 
 
@@ -187,7 +211,16 @@ def _function(contract: str, function: str) -> tuple[bytes, tuple[tuple[str, str
     outputs = entry["outputs"]
     if len(outputs) == 1 and outputs[0]["type"] == "tuple":
         outputs = outputs[0]["components"]
-    return bytes.fromhex(selector.removeprefix("0x")), tuple((o["name"], o["type"]) for o in outputs)
+    members = [member for o in outputs for member in _flat(o["name"], o["type"])]
+    return bytes.fromhex(selector.removeprefix("0x")), tuple(members)
+
+
+def _flat(name: str, kind: str) -> list[tuple[str, str]]:
+    """A value of one word as it is, an array of a fixed length as its elements."""
+    if not kind.endswith("]"):
+        return [(name, kind)]
+    kind, size = kind[:-1].rsplit("[", 1)
+    return [(f"{name}{index}", kind) for index in range(int(size))]
 
 
 def _word(value: FixedBytes | int) -> bytes:
