@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
-import {Lifecycle} from "contracts/licence/Lifecycle.sol";
-import {Meter} from "contracts/licence/Meter.sol";
 import {TermLicence} from "contracts/licence/TermLicence.sol";
 import {Fixture} from "./Fixture.sol";
 
@@ -47,12 +45,12 @@ contract TermLicenceTest is Fixture {
     /// it permits nothing until resumed, with reason 3
     function test_suspend() public {
         vm.expectEmit(address(licence));
-        emit Lifecycle.Suspended(modelId);
+        emit TermLicence.Suspended(modelId);
         vm.prank(owner);
         licence.suspend();
         _says(3);
         vm.expectEmit(address(licence));
-        emit Lifecycle.Resumed(modelId);
+        emit TermLicence.Resumed(modelId);
         vm.prank(owner);
         licence.resume();
         _says(0);
@@ -61,7 +59,7 @@ contract TermLicenceTest is Fixture {
     /// it permits nothing for ever, with reason 4
     function test_revoke() public {
         vm.expectEmit(address(licence));
-        emit Lifecycle.Revoked(modelId);
+        emit TermLicence.Revoked(modelId);
         vm.prank(owner);
         licence.revoke();
         _says(4);
@@ -71,7 +69,7 @@ contract TermLicenceTest is Fixture {
     function test_revoke_whenRevokedBefore() public {
         vm.prank(owner);
         licence.revoke();
-        bytes memory why = abi.encodeWithSelector(Lifecycle.WrongState.selector, Lifecycle.State.Revoked);
+        bytes memory why = abi.encodeWithSelector(TermLicence.WrongState.selector, TermLicence.State.Revoked);
         vm.expectRevert(why);
         vm.prank(owner);
         licence.revoke();
@@ -85,14 +83,14 @@ contract TermLicenceTest is Fixture {
 
     /// it reverts WrongState
     function test_resume_whenItIsActive() public {
-        vm.expectRevert(abi.encodeWithSelector(Lifecycle.WrongState.selector, Lifecycle.State.Active));
+        vm.expectRevert(abi.encodeWithSelector(TermLicence.WrongState.selector, TermLicence.State.Active));
         vm.prank(owner);
         licence.resume();
     }
 
     /// it reverts NotLicensor, for the licensee as well
     function test_suspend_whenTheCallerDoesNotOwnTheModel() public {
-        bytes memory why = abi.encodeWithSelector(Lifecycle.NotLicensor.selector, modelId, licensee);
+        bytes memory why = abi.encodeWithSelector(TermLicence.NotLicensor.selector, modelId, licensee);
         vm.expectRevert(why);
         vm.prank(licensee);
         licence.suspend();
@@ -107,7 +105,7 @@ contract TermLicenceTest is Fixture {
         models.offerOwnership(modelId, stranger);
         vm.prank(stranger);
         models.acceptOwnership(modelId);
-        vm.expectRevert(abi.encodeWithSelector(Lifecycle.NotLicensor.selector, modelId, owner));
+        vm.expectRevert(abi.encodeWithSelector(TermLicence.NotLicensor.selector, modelId, owner));
         vm.prank(owner);
         licence.revoke();
         vm.prank(stranger);
@@ -129,17 +127,17 @@ contract TermLicenceTest is Fixture {
 
     /// it reverts CreditExhausted
     function test_use_whenTheAnswersDoNotSuffice() public {
-        vm.expectRevert(abi.encodeWithSelector(Meter.CreditExhausted.selector, ANSWERS, ANSWERS + 1));
+        vm.expectRevert(abi.encodeWithSelector(TermLicence.CreditExhausted.selector, ANSWERS, ANSWERS + 1));
         vm.prank(address(releases));
         licence.use(ANSWERS + 1);
     }
 
     /// it reverts NotReleaseLog
     function test_use_whenTheCallerIsNotTheReleaseLog() public {
-        vm.expectRevert(abi.encodeWithSelector(Meter.NotReleaseLog.selector, owner));
+        vm.expectRevert(abi.encodeWithSelector(TermLicence.NotReleaseLog.selector, owner));
         vm.prank(owner);
         licence.use(1);
-        vm.expectRevert(abi.encodeWithSelector(Meter.NotReleaseLog.selector, owner));
+        vm.expectRevert(abi.encodeWithSelector(TermLicence.NotReleaseLog.selector, owner));
         vm.prank(owner);
         licence.credit(1);
     }

@@ -1,75 +1,120 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
-import {IModelRegistry} from "contracts/interfaces/IModelRegistry.sol";
+import {ICompiledLicence} from "contracts/interfaces/ICompiledLicence.sol";
 
-/// @title Active, suspended or revoked, by the word of whoever owns the model now.
+/// @title The life of a compiled licence: granted, active, suspended, revoked or expired; paid until when; under notice or not.
+/// @dev Time and terms are arguments and every guard is a `require`, so that all orders of calls can be proved.
 abstract contract Lifecycle {
-    /// @notice Where a licence is in its life; revoked is for ever.
-    enum State {
-        Active,
-        Suspended,
-        Revoked
+    uint40 internal constant FOR_EVER = type(uint40).max;
+
+    ICompiledLicence.Standing internal _held;
+
+    /// @dev An end of zero is set on activation; a licence free of charge is paid for ever.
+    function _begin(uint40 end, uint40 period) internal {
+        _held.end = end;
+        if (period == 0) _held.paidUntil = FOR_EVER;
     }
 
-    /// @notice The licence permits nothing until it is resumed.
-    /// @param modelId The model.
-    event Suspended(bytes32 indexed modelId);
-
-    /// @notice The licence permits again.
-    /// @param modelId The model.
-    event Resumed(bytes32 indexed modelId);
-
-    /// @notice The licence permits nothing, for ever.
-    /// @param modelId The model.
-    event Revoked(bytes32 indexed modelId);
-
-    /// @notice Only the model's current owner may do this.
-    /// @param modelId The model.
-    /// @param caller Account that tried.
-    error NotLicensor(bytes32 modelId, address caller);
-
-    /// @notice The licence is not in a state that this step starts from.
-    /// @param state State it is in.
-    error WrongState(State state);
-
-    IModelRegistry public immutable MODELS;
-    bytes32 public immutable MODEL_ID;
-
-    State public state;
-
-    constructor(IModelRegistry models, bytes32 modelId) {
-        MODELS = models;
-        MODEL_ID = modelId;
+    /// @dev The state at a time: an open licence is expired from its end on, recorded or not.
+    function _stateAt(uint40 time) internal view returns (ICompiledLicence.State) {
+        bool over = _held.end != 0 && time >= _held.end && _isOpen(_held.state);
+        return over ? ICompiledLicence.State.Expired : _held.state;
     }
 
-    /// @notice Refuse new leases until resumed; the model's current owner only.
-    function suspend() external {
-        _move(State.Active, State.Suspended);
-        emit Suspended(MODEL_ID);
+    /// @dev Before activation once; a fee for a period again when it is due or for one period ahead.
+    function _pay(uint40 time, uint40 period) internal {
+        if (_stateAt(time) == ICompiledLicence.State.Granted) {
+            require(!_held.prepaid, ICompiledLicence.NothingDue(_held.paidUntil));
+            _held.prepaid = true;
+        } else {
+            _requireRunning(time);
+            require(
+                period != FOR_EVER && uint256(_held.paidUntil) <= uint256(time) + period,
+                ICompiledLicence.NothingDue(_held.paidUntil)
+            );
+            _held.paidUntil = (_held.paidUntil > time ? _held.paidUntil : time) + period;
+        }
+        ++_held.turn;
     }
 
-    /// @notice Take a suspension back; the model's current owner only.
-    function resume() external {
-        _move(State.Suspended, State.Active);
-        emit Resumed(MODEL_ID);
+    /// @dev A `length` of zero keeps the end that `_begin` set.
+    function _activate(uint40 time, uint40 start, uint40 length, uint40 period) internal {
+        _requireState(time, ICompiledLicence.State.Granted);
+        require(time >= start, ICompiledLicence.NotStarted(start));
+        require(period == 0 || _held.prepaid, ICompiledLicence.FeeUnpaid());
+        _held.state = ICompiledLicence.State.Active;
+        _held.since = time;
+        if (length != 0) _held.end = time + length;
+        _held.paidUntil = period == 0 || period == FOR_EVER ? FOR_EVER : time + period;
+        ++_held.turn;
     }
 
-    /// @notice End the licence, for ever; the model's current owner only.
-    function revoke() external {
-        _requireLicensor();
-        if (state == State.Revoked) revert WrongState(state);
-        state = State.Revoked;
-        emit Revoked(MODEL_ID);
+    function _suspend(uint40 time) internal {
+        _requireState(time, ICompiledLicence.State.Active);
+        _held.state = ICompiledLicence.State.Suspended;
+        ++_held.turn;
     }
 
-    function _move(State from, State to) private {
-        _requireLicensor();
-        if (state != from) revert WrongState(state);
-        state = to;
+    function _resume(uint40 time) internal {
+        _requireState(time, ICompiledLicence.State.Suspended);
+        _held.state = ICompiledLicence.State.Active;
+        _held.since = time;
+        ++_held.turn;
     }
 
-    function _requireLicensor() private view {
-        if (MODELS.ownerOf(MODEL_ID) != msg.sender) revert NotLicensor(MODEL_ID, msg.sender);
+    function _notify(uint40 time, uint40 notice) internal {
+        _requireRunning(time);
+        require(_held.noticeOver == 0, ICompiledLicence.NoticeGiven(_held.noticeOver));
+        _held.noticeOver = time + notice;
+        ++_held.turn;
+    }
+
+    /// @dev Notice protects a licensee who relies on the licence, so none is needed before activation.
+    function _revoke(uint40 time, uint40 notice) internal {
+        ICompiledLicence.State state = _stateAt(time);
+        require(_isOpen(state), ICompiledLicence.WrongState(state));
+        bool served = _held.noticeOver != 0 && time >= _held.noticeOver;
+        require(
+            notice == 0 || served || state == ICompiledLicence.State.Granted,
+            ICompiledLicence.NoticeNotOver(_held.noticeOver)
+        );
+        _held.state = ICompiledLicence.State.Revoked;
+        ++_held.turn;
+    }
+
+    function _expire(uint40 time) internal {
+        require(_isOpen(_held.state), ICompiledLicence.WrongState(_held.state));
+        require(_stateAt(time) == ICompiledLicence.State.Expired, ICompiledLicence.NotOver(_held.end));
+        _held.state = ICompiledLicence.State.Expired;
+        ++_held.turn;
+    }
+
+    /// @dev Why a node may not be used at a time, as far as the licence's own life says.
+    function _unlived(uint40 when) internal view returns (ICompiledLicence.Refusal) {
+        ICompiledLicence.State state = _held.state;
+        if (state == ICompiledLicence.State.Granted) return ICompiledLicence.Refusal.NotActivated;
+        if (state == ICompiledLicence.State.Suspended) return ICompiledLicence.Refusal.Suspended;
+        if (state == ICompiledLicence.State.Revoked) return ICompiledLicence.Refusal.Revoked;
+        if (when < _held.since) return ICompiledLicence.Refusal.NotYet;
+        if (state == ICompiledLicence.State.Expired || when >= _held.end) return ICompiledLicence.Refusal.Ended;
+        return when < _held.paidUntil ? ICompiledLicence.Refusal.None : ICompiledLicence.Refusal.Unpaid;
+    }
+
+    function _requireState(uint40 time, ICompiledLicence.State expected) private view {
+        ICompiledLicence.State state = _stateAt(time);
+        require(state == expected, ICompiledLicence.WrongState(state));
+    }
+
+    function _requireRunning(uint40 time) private view {
+        ICompiledLicence.State state = _stateAt(time);
+        require(
+            state == ICompiledLicence.State.Active || state == ICompiledLicence.State.Suspended,
+            ICompiledLicence.WrongState(state)
+        );
+    }
+
+    function _isOpen(ICompiledLicence.State state) private pure returns (bool) {
+        return state < ICompiledLicence.State.Revoked;
     }
 }

@@ -1,44 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
-/// @title Answers left under a licence: debited ahead of use, credited back when unused.
+import {ICompiledLicence} from "contracts/interfaces/ICompiledLicence.sol";
+
+/// @title Answers bought ahead, debited before they are given, credited back when they were not.
+/// @dev What was bought is what is left and what was spent, in every order of calls; that is proved.
 abstract contract Meter {
-    /// @notice Answers were debited or credited.
-    /// @param remaining Answers left.
-    event Metered(uint64 remaining);
+    uint64 internal _left;
+    uint64 internal _spent;
 
-    /// @notice Only the release log may do this.
-    /// @param caller Account that tried.
-    error NotReleaseLog(address caller);
-
-    /// @notice The licence has fewer answers left than asked for.
-    /// @param remaining Answers left.
-    /// @param asked Answers asked for.
-    error CreditExhausted(uint64 remaining, uint64 asked);
-
-    address public immutable RELEASES;
-
-    uint64 public remaining;
-
-    constructor(address releases, uint64 answers) {
-        RELEASES = releases;
-        remaining = answers;
+    function _buy(uint64 answers) internal {
+        require(answers != 0, ICompiledLicence.NoPacks());
+        _left += answers;
     }
 
     function _use(uint64 amount) internal {
-        _requireReleaseLog();
-        if (amount > remaining) revert CreditExhausted(remaining, amount);
-        remaining -= amount;
-        emit Metered(remaining);
+        require(amount <= _left, ICompiledLicence.CreditExhausted(_left, amount));
+        _left -= amount;
+        _spent += amount;
     }
 
-    function _credit(uint64 amount) internal {
-        _requireReleaseLog();
-        remaining += amount;
-        emit Metered(remaining);
-    }
-
-    function _requireReleaseLog() private view {
-        if (msg.sender != RELEASES) revert NotReleaseLog(msg.sender);
+    function _giveBack(uint64 amount) internal {
+        require(amount <= _spent, ICompiledLicence.CreditBeyondSpent(_spent, amount));
+        _spent -= amount;
+        _left += amount;
     }
 }

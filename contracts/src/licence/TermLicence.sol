@@ -3,11 +3,16 @@ pragma solidity ^0.8.24;
 
 import {ILicence} from "contracts/interfaces/ILicence.sol";
 import {IModelRegistry} from "contracts/interfaces/IModelRegistry.sol";
-import {Lifecycle} from "contracts/licence/Lifecycle.sol";
-import {Meter} from "contracts/licence/Meter.sol";
 
-/// @title A licence for a term, for a number of seats and answers.
-contract TermLicence is ILicence, Lifecycle, Meter {
+/// @title A licence for a term, for a number of seats and answers; written by hand, so nobody needs a compiler for it.
+contract TermLicence is ILicence {
+    /// @notice Where a licence is in its life; revoked is for ever.
+    enum State {
+        Active,
+        Suspended,
+        Revoked
+    }
+
     /// @notice Why this licence refuses.
     enum Refusal {
         None,
@@ -58,6 +63,22 @@ contract TermLicence is ILicence, Lifecycle, Meter {
         bytes32 text
     );
 
+    /// @notice The licence permits nothing until it is resumed.
+    /// @param modelId The model.
+    event Suspended(bytes32 indexed modelId);
+
+    /// @notice The licence permits again.
+    /// @param modelId The model.
+    event Resumed(bytes32 indexed modelId);
+
+    /// @notice The licence permits nothing, for ever.
+    /// @param modelId The model.
+    event Revoked(bytes32 indexed modelId);
+
+    /// @notice Answers were debited or credited.
+    /// @param remaining Answers left.
+    event Metered(uint64 remaining);
+
     /// @notice The term holds no second.
     /// @param start First second of the term.
     /// @param end First second after the term.
@@ -66,23 +87,86 @@ contract TermLicence is ILicence, Lifecycle, Meter {
     /// @notice A licence has at least one seat.
     error NoSeats();
 
+    /// @notice Only the model's current owner may do this.
+    /// @param modelId The model.
+    /// @param caller Account that tried.
+    error NotLicensor(bytes32 modelId, address caller);
+
+    /// @notice The licence is not in a state that this step starts from.
+    /// @param state State it is in.
+    error WrongState(State state);
+
+    /// @notice Only the release log may do this.
+    /// @param caller Account that tried.
+    error NotReleaseLog(address caller);
+
+    /// @notice The licence has fewer answers left than asked for.
+    /// @param remaining Answers left.
+    /// @param asked Answers asked for.
+    error CreditExhausted(uint64 remaining, uint64 asked);
+
+    IModelRegistry public immutable MODELS;
+    address public immutable RELEASES;
+    bytes32 public immutable MODEL_ID;
     uint32 public immutable LOWEST_VERSION;
     uint40 public immutable START;
     uint40 public immutable END;
     uint16 private immutable _SEATS;
     bytes32 private immutable _TEXT;
 
-    constructor(Draft memory draft) Lifecycle(draft.models, draft.modelId) Meter(draft.releases, draft.answers) {
+    State public state;
+    uint64 public remaining;
+
+    constructor(Draft memory draft) {
         if (draft.end <= draft.start) revert EmptyTerm(draft.start, draft.end);
         if (draft.seats == 0) revert NoSeats();
+        MODELS = draft.models;
+        RELEASES = draft.releases;
+        MODEL_ID = draft.modelId;
         LOWEST_VERSION = draft.lowestVersion;
         START = draft.start;
         END = draft.end;
         _SEATS = draft.seats;
         _TEXT = draft.text;
+        remaining = draft.answers;
         emit Drafted(
             draft.modelId, draft.lowestVersion, draft.start, draft.end, draft.seats, draft.answers, draft.text
         );
+    }
+
+    /// @notice Refuse new leases until resumed; the model's current owner only.
+    function suspend() external {
+        _move(State.Active, State.Suspended);
+        emit Suspended(MODEL_ID);
+    }
+
+    /// @notice Take a suspension back; the model's current owner only.
+    function resume() external {
+        _move(State.Suspended, State.Active);
+        emit Resumed(MODEL_ID);
+    }
+
+    /// @notice End the licence, for ever; the model's current owner only.
+    function revoke() external {
+        _requireLicensor();
+        if (state == State.Revoked) revert WrongState(state);
+        state = State.Revoked;
+        emit Revoked(MODEL_ID);
+    }
+
+    /// @inheritdoc ILicence
+    function use(uint64 amount) external {
+        _requireReleaseLog();
+        if (amount > remaining) revert CreditExhausted(remaining, amount);
+        remaining -= amount;
+        emit Metered(remaining);
+    }
+
+    /// @inheritdoc ILicence
+    function credit(uint64 amount) external {
+        _requireReleaseLog();
+        remaining += amount;
+        emit Metered(remaining);
     }
 
     /// @inheritdoc ILicence
@@ -101,14 +185,18 @@ contract TermLicence is ILicence, Lifecycle, Meter {
         return _TEXT;
     }
 
-    /// @inheritdoc ILicence
-    function use(uint64 amount) external {
-        _use(amount);
+    function _move(State from, State to) private {
+        _requireLicensor();
+        if (state != from) revert WrongState(state);
+        state = to;
     }
 
-    /// @inheritdoc ILicence
-    function credit(uint64 amount) external {
-        _credit(amount);
+    function _requireLicensor() private view {
+        if (MODELS.ownerOf(MODEL_ID) != msg.sender) revert NotLicensor(MODEL_ID, msg.sender);
+    }
+
+    function _requireReleaseLog() private view {
+        if (msg.sender != RELEASES) revert NotReleaseLog(msg.sender);
     }
 
     function _refusal(bytes32 modelId, uint32 version, uint40 when) private view returns (Refusal) {
