@@ -130,7 +130,7 @@ def _check_object(value: dict[str, object], ids: frozenset[str], *, root: bool) 
 
 def _check_alone(value: dict[str, object], words: set[str]) -> None:
     if set(value) != words or words not in _ALONE:
-        extra = min(set(value) - {"@list", "@set", "@value"})
+        extra = max(set(value) - {"@value"}, key=lambda word: not word.startswith("@"))
         _refuse(f"“{extra[:80]}” stands beside a value and would be dropped", code="E302")
     if "@value" in value and not isinstance(value["@value"], str | int | float):
         _refuse("a @value is not a text, number, true or false")
