@@ -14,7 +14,8 @@ from contracts.digests import TypedDomain
 from contracts.errors import ExequaturError
 from contracts.ids import Digest, NodeId, PolicyId, ReleaseId
 from contracts.records import Reason, Subject, Verdict
-from enclave.coherence import Before, clashes
+from enclave.clash import Before
+from enclave.coherence import clashes
 from enclave.envelope import ReaderKey, file_name, open_bundle
 from enclave.evidence.bundle import Bundle
 from enclave.judging import Assigned, judge

@@ -5,39 +5,17 @@ Pure, over the facts that `registry.folding` gathers. What an event says freely,
 lists it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 from contracts.ids import BurnDomain, Digest, Half, ModelId, NodeId, PolicyId, ReleaseId
 from contracts.records import Status
+from enclave.clash import Before, Clash, Rule, demand, differ
+from enclave.licence_rules import LICENCE_RULES, of_a_licence
 from registry.attestations import WITHDRAWN
-from registry.chain.book import AddressBook
-from registry.chain.reads import Words
-from registry.chain.view import Event
-from registry.folding import Folding
 from registry.models import model_id
 from registry.policies import policy_id, read_enforced
 from registry.releases import read_subject
-from registry.state import Node, Stage
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clash:
-    """Something that cannot be as an event says."""
-
-    what: str
-    expected: str
-    found: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Before:
-    """An event, and everything that was before it."""
-
-    event: Event
-    words: Words
-    facts: Folding
-    book: AddressBook
+from registry.state import Node
 
 
 def clashes(seen: Before) -> Iterator[Clash]:
@@ -48,31 +26,12 @@ def clashes(seen: Before) -> Iterator[Clash]:
         yield from rule(seen)
 
 
-def differ(what: str, expected: object, found: object) -> Iterator[Clash]:
-    """A clash unless both are equal."""
-    if expected != found:
-        yield Clash(what=what, expected=_shown(expected), found=_shown(found))
-
-
-def demand(what: str, holds: bool) -> Iterator[Clash]:
-    """A clash unless something holds."""
-    if not holds:
-        yield Clash(what=what, expected="yes", found="no")
-
-
-def _shown(value: object) -> str:
-    return str(value.name if isinstance(value, Status | Stage) else value)
-
-
 def _source(seen: Before) -> Iterator[Clash]:
     event, places = seen.event, seen.book.addresses()
     if event.contract in places:
         yield from differ("address", places[event.contract], event.address)
-    elif event.name == "Drafted":
-        taken = event.address in seen.facts.terms or event.address in places.values()
-        yield from demand("a new licence", not taken)
     else:
-        yield from demand("a licence at this address", event.address in seen.facts.terms)
+        yield from of_a_licence(seen, places.values())
 
 
 def _registered(seen: Before) -> Iterator[Clash]:
@@ -160,15 +119,6 @@ def _node_withdrawn(seen: Before) -> Iterator[Clash]:
     yield from demand("not withdrawn before", held is None or not held.record.flags & WITHDRAWN)
 
 
-def _licence_granted(seen: Before) -> Iterator[Clash]:
-    words, licence = seen.words, seen.words.address("licence")
-    yield from demand("a new grant", licence not in seen.facts.grants)
-    term = seen.facts.terms.get(licence)
-    if term is not None:  # another kind of licence says nothing that could be compared
-        found = words.id("modelId", ModelId), words.int("seats"), words.id("text", Digest)
-        yield from differ("model, seats and text", (term.model_id, term.seats, term.text), found)
-
-
 def _licence_accepted(seen: Before) -> Iterator[Clash]:
     held = seen.facts.grants[seen.words.address("licence")]
     yield from differ("licensee", held.pending_licensee, seen.words.address("licensee"))
@@ -192,21 +142,6 @@ def _operator_set(seen: Before) -> Iterator[Clash]:
     yield from demand("an accepted licence", held.accepted)
 
 
-def _drafted(seen: Before) -> Iterator[Clash]:
-    yield from _model_known(seen)
-    yield from demand("a term", seen.words.int("start") < seen.words.int("end"))
-    yield from demand("seats", seen.words.int("seats") > 0)
-
-
-def _moves(*stages: Stage) -> "_Rule":
-    def rule(seen: Before) -> Iterator[Clash]:
-        term = seen.facts.terms[seen.event.address]
-        yield from differ("modelId", term.model_id, seen.words.id("modelId", ModelId))
-        yield from demand("a licence in a state that allows it", term.stage in stages)
-
-    return rule
-
-
 def _node_authorised(seen: Before) -> Iterator[Clash]:
     licence, node = seen.words.address("licence"), seen.words.id("nodeId", NodeId)
     epoch = seen.facts.grants[licence].epoch
@@ -226,7 +161,7 @@ def _key_requested(seen: Before) -> Iterator[Clash]:
     yield from demand("a new release", seen.words.id("release", ReleaseId) not in seen.facts.releases)
 
 
-def _of_release(*stages: Status) -> "_Rule":
+def _of_release(*stages: Status) -> Rule:
     def rule(seen: Before) -> Iterator[Clash]:
         held = seen.facts.releases[seen.words.id("release", ReleaseId)]
         yield from _indexed(seen, held.subject.model_id, held.subject.node_id)
@@ -245,8 +180,8 @@ def _in_force(seen: Before, policy: PolicyId) -> Iterator[Clash]:
     yield from demand("a policy in force", held is not None and not held.withdrawn)
 
 
-_Rule = Callable[[Before], Iterator[Clash]]
-_RULES: Mapping[str, _Rule] = {
+_RULES: Mapping[str, Rule] = {
+    **LICENCE_RULES,
     "ModelRegistered": _registered,
     "VersionAdded": _version_added,
     "NextPolicyNamed": _next_named,
@@ -263,15 +198,10 @@ _RULES: Mapping[str, _Rule] = {
     "WorkloadRecalled": _recalled,
     "Recorded": _recorded,
     "NodeWithdrawn": _node_withdrawn,
-    "LicenceGranted": _licence_granted,
     "LicenceAccepted": _licence_accepted,
     "LicenseeOffered": _licensee_offered,
     "LicenseeMoved": _licensee_moved,
     "OperatorSet": _operator_set,
-    "Drafted": _drafted,
-    "Suspended": _moves(Stage.ACTIVE),
-    "Resumed": _moves(Stage.SUSPENDED),
-    "Revoked": _moves(Stage.ACTIVE, Stage.SUSPENDED),
     "NodeAuthorised": _node_authorised,
     "NodeRevoked": _node_revoked,
     "KeyRequested": _key_requested,

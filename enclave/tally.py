@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from contracts.digests import keccak, word
 from contracts.ids import Address, Digest, Half, ReleaseId
 from contracts.records import Level, Status
-from enclave.coherence import Before, Clash, demand, differ
+from enclave.clash import Before, Clash, demand, differ
+from enclave.dealings import Dealings
 from registry.attestations import read_verdict
 from registry.chain.view import Block
 from registry.state import Released
+from registry.terms import Compiled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,7 @@ class Tally:
     last: Block | None = None
     seats: dict[tuple[Address, int], _Seat] = field(default_factory=dict)
     stopped_at: dict[ReleaseId, int] = field(default_factory=dict)
+    dealings: Dealings = field(default_factory=Dealings)
     metered: _Metered | None = None
     takeover: _Takeover | None = None
 
@@ -55,8 +58,7 @@ class Tally:
             case "Recorded":
                 yield from self._challenged(seen)
             case "Metered":
-                before = seen.facts.terms[seen.event.address].remaining
-                yield from self._moved(seen.event.address, seen.words.int("remaining") - before)
+                yield from self._metered(seen)
             case "CreditFailed":
                 yield from self._moved(seen.words.address("licence"), seen.words.int("amount"))
             case "SeatTakenOver":
@@ -67,9 +69,12 @@ class Tally:
                 yield from self._stopped(seen)
             case "UsageAnchored":
                 yield from self._anchored(seen)
+            case _:
+                yield from self.dealings.clashes(seen)
 
     def left_over(self, transaction: Digest | None = None) -> Iterator[Clash]:
         """Credit that should have moved, or a seat that moved alone, in an earlier transaction."""
+        yield from self.dealings.left_over(transaction)
         for waiting, what in ((self.metered, "credit moved"), (self.takeover, "seat taken over")):
             if waiting is not None and waiting.transaction != transaction:
                 yield Clash(what=what, expected="another event in the transaction", found="none")
@@ -159,6 +164,13 @@ class Tally:
         if release not in self.stopped_at:
             self._leave(held, release, seen.event.block.timestamp)
 
+    def _metered(self, seen: Before) -> Iterator[Clash]:
+        licence = seen.event.address
+        change = seen.words.int("remaining") - seen.facts.terms[licence].remaining
+        if self.metered is None and self.dealings.sells(seen, change):
+            return
+        yield from self._moved(licence, change)
+
     def _moved(self, licence: Address, change: int) -> Iterator[Clash]:
         """Credit moves last in its transaction, by what the event before it asks for."""
         waiting, self.metered = self.metered, None
@@ -175,5 +187,9 @@ class Tally:
 
     def _charge(self, licence: Address, change: int, seen: Before) -> None:
         """Expect the licence's credit to move by `change`; one that does not count is not asked."""
-        if licence in seen.facts.terms and change:
+        held = seen.facts.terms.get(licence)
+        if held is None or not change:
+            return
+        elsewhere = isinstance(held, Compiled) and held.releases not in (None, seen.book.releases)
+        if held.counts or elsewhere:  # which takes nothing back from here
             self.metered = _Metered(transaction=seen.event.transaction, licence=licence, change=change)

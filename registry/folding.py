@@ -12,7 +12,8 @@ from registry.chain.reads import Words
 from registry.chain.view import Event
 from registry.policies import read_enforced
 from registry.releases import read_subject
-from registry.state import Node, Policy, Recorded, Released, Stage, State, Term
+from registry.speaking import SPOKEN, heard
+from registry.state import Node, Policy, Recorded, Released, State
 
 _Held = TypeVar("_Held")
 _Key = TypeVar("_Key")
@@ -40,7 +41,9 @@ class Folding:
         self.terms = dict(state.terms)
         self.nodes = dict(state.nodes)
         self.releases = dict(state.releases)
+        self.log = state.log
         self._source = ZERO_ADDRESS
+        self._name = ""
         self._now = 0
 
     def state(self) -> State:
@@ -49,8 +52,10 @@ class Folding:
 
     def take(self, event: Event) -> None:
         """Apply one event; what only concerns seats or credit changes nothing here."""
-        self.block, self._source = event.block, event.address
+        self.block, self._source, self._name = event.block, event.address, event.name
         self._now = event.block.timestamp
+        if event.contract == "ReleaseLog":
+            self.log = event.address
         handler = _HANDLERS.get(event.name)
         if handler is not None:
             handler(self, Words(event.args))
@@ -174,32 +179,12 @@ class Folding:
         epoch = self.grants[licence].epoch
         self.operators[licence, epoch, words.address("operator")] = words.flag("allowed")
 
-    def _drafted(self, words: Words) -> None:
-        self.terms[self._source] = Term(
-            model_id=words.id("modelId", ModelId),
-            lowest_version=words.int("lowestVersion"),
-            start=words.int("start"),
-            end=words.int("end"),
-            seats=words.int("seats"),
-            remaining=words.int("answers"),
-            text=words.id("text", Digest),
-        )
-
-    def _metered(self, words: Words) -> None:
-        self._term(remaining=words.int("remaining"))
-
-    def _suspended(self, _: Words) -> None:
-        self._term(stage=Stage.SUSPENDED)
-
-    def _resumed(self, _: Words) -> None:
-        self._term(stage=Stage.ACTIVE)
-
-    def _revoked(self, _: Words) -> None:
-        self._term(stage=Stage.REVOKED)
-
-    def _term(self, **changes: object) -> None:
-        if self._source in self.terms:  # a stranger's contract may emit the same without being a licence
-            _change(self.terms, self._source, **changes)
+    def _spoken(self, words: Words) -> None:
+        licence = heard(self.terms.get(self._source), self._name, words)
+        if licence is None:
+            self.terms.pop(self._source, None)
+        else:
+            self.terms[self._source] = licence
 
     def _node_authorised(self, words: Words) -> None:
         key = words.address("licence"), words.id("nodeId", NodeId)
@@ -285,11 +270,6 @@ _HANDLERS: Mapping[str, _Handler] = {
     "LicenseeOffered": Folding._licensee_offered,
     "LicenseeMoved": Folding._licensee_moved,
     "OperatorSet": Folding._operator_set,
-    "Drafted": Folding._drafted,
-    "Metered": Folding._metered,
-    "Suspended": Folding._suspended,
-    "Resumed": Folding._resumed,
-    "Revoked": Folding._revoked,
     "NodeAuthorised": Folding._node_authorised,
     "NodeRevoked": Folding._node_revoked,
     "KeyRequested": Folding._key_requested,
@@ -298,4 +278,5 @@ _HANDLERS: Mapping[str, _Handler] = {
     "ReleaseStopped": Folding._release_stopped,
     "GuestStopped": Folding._guest_stopped,
     "UsageAnchored": Folding._usage_anchored,
+    **dict.fromkeys(SPOKEN, Folding._spoken),
 }

@@ -3,23 +3,27 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
 
-from contracts.ids import Address, BurnDomain, Digest, Half, ModelId, NodeId, PolicyId, ReleaseId, SealId
+from contracts.ids import (
+    ZERO_ADDRESS,
+    Address,
+    BurnDomain,
+    Digest,
+    Half,
+    ModelId,
+    NodeId,
+    PolicyId,
+    ReleaseId,
+    SealId,
+)
+from contracts.licences import LicenceRefusal
 from contracts.records import Enforced, Grant, Model, Reason, Record, Release, Subject, Verdict, Version
 from registry.attestations import WITHDRAWN
 from registry.chain.view import Block
 from registry.errors import NotReplayable
+from registry.terms import Compiled, Term
 
 _NO_POLICY = PolicyId(bytes(32))
-
-
-class Stage(IntEnum):
-    """Where a licence is in its life (`Lifecycle.State`)."""
-
-    ACTIVE = 0
-    SUSPENDED = 1
-    REVOKED = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,25 +43,6 @@ class Recorded:
 
     record: Record
     verdict: Verdict | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Term:
-    """A term licence: its text of law in numbers, where it is in its life, and the answers left."""
-
-    model_id: ModelId
-    lowest_version: int
-    start: int
-    end: int
-    seats: int
-    remaining: int
-    text: Digest
-    stage: Stage = Stage.ACTIVE
-
-    def allows(self, model: ModelId, version: int, when: int) -> bool:
-        """What `TermLicence.permits` says."""
-        covers = model == self.model_id and version >= self.lowest_version
-        return covers and self.stage is Stage.ACTIVE and self.start <= when < self.end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +78,10 @@ class State:
     records: Mapping[tuple[PolicyId, NodeId], Recorded] = field(default_factory=dict)
     grants: Mapping[Address, Grant] = field(default_factory=dict)
     operators: Mapping[tuple[Address, int, Address], bool] = field(default_factory=dict)
-    terms: Mapping[Address, Term] = field(default_factory=dict)
+    terms: Mapping[Address, Term | Compiled] = field(default_factory=dict)
     nodes: Mapping[tuple[Address, NodeId], Node] = field(default_factory=dict)
     releases: Mapping[ReleaseId, Released] = field(default_factory=dict)
+    log: Address = ZERO_ADDRESS  # the release log; zero until its first event
 
     def permits(self, model: ModelId, version: int, node: NodeId, licence: Address, when: int) -> Reason:
         """Why a node may not run a version under a licence at `when`, under any policy that counts then."""
@@ -116,6 +102,18 @@ class State:
             or self._of_record(policy, node, when)
             or Reason.NONE
         )
+
+    def refusal_of(
+        self, licence: Address, model: ModelId, version: int, node: NodeId, when: int
+    ) -> LicenceRefusal:
+        """What the `permits` of a compiled licence says; `NotReplayable` for any other, and for one that was moved elsewhere."""
+        held = self.terms.get(licence)
+        if not isinstance(held, Compiled):
+            raise NotReplayable("a licence of a kind that this version cannot replay", where=str(licence))
+        if held.model_id == model and held.releases not in (None, self.log):
+            raise NotReplayable("a licence that answers to another release log", where=str(licence))
+        policies = [policy for policy in self.policies_at(model, version, when) if policy != _NO_POLICY]
+        return held.refusal(model, version, when, [self._standing(policy, node, when) for policy in policies])
 
     def policies_at(self, model: ModelId, version: int, when: int) -> tuple[PolicyId, PolicyId]:
         """The policy in force at `when`, and the named next one while both count; zero for none."""
@@ -153,14 +151,23 @@ class State:
         held = self.grants.get(licence)
         if held is None or not held.accepted or held.model_id != model or version < held.lowest_version:
             return Reason.LICENCE
-        if licence not in self.terms:
-            raise NotReplayable("a licence of a kind that this version cannot replay", where=str(licence))
-        if not self.terms[licence].allows(model, version, when):
+        if not self._allowed(model, version, node, licence, when):
             return Reason.LICENCE
         state = self.nodes.get((licence, node), Node())
         if not state.authorised or state.epoch != held.epoch:
             return Reason.NODE
         return Reason.STOPPED if state.stopped else None
+
+    def _allowed(self, model: ModelId, version: int, node: NodeId, licence: Address, when: int) -> bool:
+        held = self.terms.get(licence)
+        if isinstance(held, Term):
+            return held.allows(model, version, when)
+        return self.refusal_of(licence, model, version, node, when) is LicenceRefusal.NONE
+
+    def _standing(self, policy: PolicyId, node: NodeId, when: int) -> Record | None:
+        """The record, if nothing was taken back of what it rests on."""
+        live = self._of_record(policy, node, when) is None
+        return self.records[policy, node].record if live else None
 
     def _of_record(self, policy: PolicyId, node: NodeId, when: int) -> Reason | None:
         terms, kept = self.policies.get(policy), self.records.get((policy, node))

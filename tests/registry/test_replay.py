@@ -11,7 +11,7 @@ from contracts.ids import NodeId
 from contracts.records import Reason, Status
 from registry.errors import NotReplayable
 from registry.replay import State, fold
-from registry.state import Stage
+from registry.terms import Stage
 from tests.fakes.chains import fresh
 from tests.fakes.hand import Hand
 from tests.fakes.scenes import DOMAIN, LEASE, Guest, Scene, digest, half, licensed, scene
