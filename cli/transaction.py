@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Transactions of a command: sent and reported, or only rehearsed for what they would cost."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -22,10 +22,11 @@ _ETHER = 10**18
 class _Rehearsed(Exception):
     """Ends a dry run at its first transaction."""
 
-    def __init__(self, what: str, gas: int) -> None:
+    def __init__(self, what: str, gas: int, value: int = 0) -> None:
         super().__init__(what)
         self.what = what
         self.gas = gas
+        self.value = value
 
 
 def mined(what: "Mined") -> dict[str, object]:
@@ -34,10 +35,13 @@ def mined(what: "Mined") -> dict[str, object]:
 
 
 @contextmanager
-def sending(opened: "Session", dry_run: bool, as_json: bool) -> "Iterator[tuple[Chain, Account]]":
+def sending(
+    opened: "Session", dry_run: bool, as_json: bool, *, moves: Sequence[str] = ()
+) -> "Iterator[tuple[Chain, Account]]":
     """The chain and the account that signs.
 
-    In a dry run nothing can be signed: the first transaction is estimated, printed, and ends the command.
+    In a dry run nothing can be signed: the first transaction is estimated, printed, and ends the command. `moves` are those a
+    licence makes by these transactions, which a dry run prints too.
     """
     chain = opened.chain()
     if not dry_run:
@@ -46,7 +50,10 @@ def sending(opened: "Session", dry_run: bool, as_json: bool) -> "Iterator[tuple[
     try:
         yield _rehearsal(chain), _unsigned(opened.address())
     except _Rehearsed as first:
-        show({"dry_run": True, "would_send": first.what, **cost(chain, first.gas)}, as_json)
+        value = {"value_wei": first.value} if first.value else {}
+        made = {"moves": list(moves)} if moves else {}
+        sent = {"dry_run": True, "would_send": first.what, **made, **value}
+        show({**sent, **cost(chain, first.gas)}, as_json)
         raise typer.Exit from None
 
 
@@ -98,7 +105,7 @@ def _rehearsal(chain: "Chain") -> "Chain":
             self, account: Account, to: Address, contract: str, function: str, *args: object, value: int = 0
         ) -> "Mined":
             gas = self.estimate(account.address, to, contract, function, *args, value=value)
-            raise _Rehearsed(f"{contract}.{function}", gas)
+            raise _Rehearsed(f"{contract}.{function}", gas, value)
 
         def create(self, account: Account, code: bytes, contract: str) -> "tuple[Address, Mined]":
             raise _Rehearsed(f"create {contract}", self.estimate_creation(account.address, code, contract))

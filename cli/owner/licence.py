@@ -1,25 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Owner and licensee, step 3: grant a licence, accept it, let nodes use it, suspend, resume and revoke it."""
+"""Owner and licensee, step 3: write and prove a licence, grant and accept it, let nodes use it, move it, end it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cli.options import AccountName, Chain, DryRun, Json, LicenceArgument, ModelArgument, StoreUrl, group
 from cli.output import instant, reporting, show
+from cli.owner.compiling import build, deploy, verify
 from cli.owner.delegation import appoint, dismiss, offer, revoke_node
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from contracts.ids import Address
-    from registry.chain.view import Mined
-    from registry.licences import Licences
-    from registry.signing import Account
+from cli.owner.living import MOVES, buy, moving, rebind
+from cli.owner.proving import import_, odrl, picture, prove
+from cli.owner.wording import check, explain, new, say
 
 app = group("Who may run a model, until when, on how many machines.")
 
+for command in (new, check, say, explain, prove, picture, odrl, build, deploy, verify, buy, rebind):
+    app.command()(command)
+app.command("import")(import_)
+for move in MOVES:
+    app.command(move)(moving(move))
 app.command("revoke-node")(revoke_node)
 app.command()(appoint)
 app.command()(dismiss)
@@ -80,19 +81,21 @@ def accept(
 ) -> None:
     """Accept a licence, or the licensee's role that its holder offers."""
     with reporting(as_json):
+        from cli.moves import following
         from cli.session import session
         from cli.transaction import mined, sending
         from contracts.ids import Address
         from registry.licences import Licences
 
         opened, target = session(chain=chain, account=account), Address.parse(licence.lower())
-        with sending(opened, dry_run, as_json) as (live, signer):
+        with sending(opened, dry_run, as_json, moves=["accept"]) as (live, signer):
             result: dict[str, object] = {"licence": target, "licensee": signer.address}
             if Licences(live).licensee(target) == signer.address:
-                show({**result, "already": True}, as_json)
+                show({**result, "already": True, **following(live, target)}, as_json)
                 return
             sent = Licences(live).accept(signer, target)
-        show({**result, "already": False, **mined(sent)}, as_json)
+            after = following(live, target)
+        show({**result, "already": False, **mined(sent), **after}, as_json)
 
 
 @app.command()
@@ -123,42 +126,6 @@ def authorise(
         show({**result, "already": False, **mined(sent)}, as_json)
 
 
-@app.command()
-def suspend(
-    licence: LicenceArgument,
-    chain: Chain = "",
-    account: AccountName = "",
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Refuse new leases until resumed."""
-    _move(licence, "suspended", chain, account, dry_run, as_json)
-
-
-@app.command()
-def resume(
-    licence: LicenceArgument,
-    chain: Chain = "",
-    account: AccountName = "",
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Take a suspension back."""
-    _move(licence, "active", chain, account, dry_run, as_json)
-
-
-@app.command()
-def revoke(
-    licence: LicenceArgument,
-    chain: Chain = "",
-    account: AccountName = "",
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """End a licence, for ever; its nodes stop at once or at the end of their lease."""
-    _move(licence, "revoked", chain, account, dry_run, as_json)
-
-
 @app.command("show")
 def show_(licence: LicenceArgument, chain: Chain = "", as_json: Json = False) -> None:
     """Print a licence: for which model, whose, in which state, until when."""
@@ -168,26 +135,3 @@ def show_(licence: LicenceArgument, chain: Chain = "", as_json: Json = False) ->
         from contracts.ids import Address
 
         show(licence_state(session(chain=chain).reader(), Address.parse(licence.lower())), as_json)
-
-
-def _move(licence: str, state: str, chain: str, account: str, dry_run: bool, as_json: bool) -> None:
-    with reporting(as_json):
-        from cli.reads import licence_state
-        from cli.session import session
-        from cli.transaction import mined, sending
-        from contracts.ids import Address
-
-        opened, target = session(chain=chain, account=account), Address.parse(licence.lower())
-        result: dict[str, object] = {"licence": target, "state": state}
-        if licence_state(opened.reader(), target)["state"] == state:
-            show({**result, "already": True}, as_json)
-            return
-        with sending(opened, dry_run, as_json) as (live, signer):
-            from registry.licences import Licences
-
-            sent = _acts(Licences(live))[state](signer, target)
-        show({**result, "already": False, **mined(sent)}, as_json)
-
-
-def _acts(licences: "Licences") -> "dict[str, Callable[[Account, Address], Mined]]":
-    return {"suspended": licences.suspend, "active": licences.resume, "revoked": licences.revoke}

@@ -32,9 +32,17 @@ SENDING = {
     "licence appoint",
     "licence dismiss",
     "licence offer",
+    "licence deploy",
+    "licence pay",
+    "licence buy",
+    "licence activate",
     "licence suspend",
     "licence resume",
+    "licence notify",
     "licence revoke",
+    "licence expire",
+    "licence draw",
+    "licence rebind",
     "chain deploy",
 }
 NOBODY = "0x" + "00" * 19 + "01"
