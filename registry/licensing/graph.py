@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from registry.licensing.net import Move, Net
+from registry.licensing.problems import LicenceRefused, Problem
+
+LIMIT = 100_000
+"""States that are looked at; the net of a licence has a few thousand, only a broken one has more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,9 +190,9 @@ class Graph:
 
 
 def explore(net: Net) -> Graph:
-    """Search the net from its first marking."""
+    """Search the net from its first marking; a net with more than `LIMIT` states is refused."""
     code = Packing.of(net)
-    guards, rulings = code.guards, code.mask(*_ruling(net))
+    rulings = code.mask(*_ruling(net))
     first = code.fold(code.start)
     number, states, came = {first: 0}, [first], [(0, 0)]
     enabled: list[int] = []
@@ -198,22 +202,18 @@ def explore(net: Net) -> Graph:
     for here, state in enumerate(states):  # it grows while it is read
         if (ruled := state & rulings) not in possible:
             possible[ruled] = [step for step in steps if code.covers(ruled, step[1])]
-        bits, following = 0, []
-        for bit, _, needs, change, refold in possible[ruled]:
-            if (state | guards) - needs & guards != guards:
-                continue
-            there = state + change
-            if there & guards:
-                there = code.full(there)
-            if refold:
-                there = code.fold(there)
-            if (at := number.setdefault(there, len(states))) == len(states):
+        bits, following = _following(code, state, possible[ruled])
+        for row, there in following:
+            if there not in number:
+                number[there] = len(states)
                 states.append(there)
-                came.append((here, bit.bit_length() - 1))
-            bits |= bit
-            following.append(at)
+                came.append((here, row))
         enabled.append(bits)
-        after.append(tuple(following))
+        after.append(tuple(number[there] for _, there in following))
+        if here > LIMIT:
+            raise LicenceRefused(
+                (Problem(code="E412", message=f"this licence can be in more than {LIMIT:,} states"),)
+            )
     found = tuple(states), tuple(enabled), tuple(after), tuple(came)
     return Graph(net=net, packing=code, states=found[0], enabled=found[1], after=found[2], came=found[3])
 
@@ -240,14 +240,28 @@ def alike(net: Net) -> bool:
 _Step = tuple[int, int, int, int, bool]
 
 
+def _following(code: Packing, state: int, steps: list[_Step]) -> tuple[int, list[tuple[int, int]]]:
+    """The rows enabled in a state, as bits, and each with the state it leads to."""
+    guards, bits, found = code.guards, 0, []
+    for row, _, needs, change, refold in steps:
+        if (state | guards) - needs & guards != guards:
+            continue
+        there = state + change
+        if there & guards:
+            there = code.full(there)
+        bits |= 1 << row
+        found.append((row, code.fold(there) if refold else there))
+    return bits, found
+
+
 def _steps(code: Packing) -> list[_Step]:
-    """For each row: its bit, its needs among the licence's own places, all its needs, its change, whether it moves a node."""
+    """For each row: its number, its needs among the licence's own places, all its needs, its change, whether it moves a node."""
     ruling, low = _ruling(code.net), (1 << code.block * code.net.nodes) - 1
     steps = []
     for i, move in enumerate(code.net.moves):
         own = code.weigh(place for place in move.needs if place in ruling)
         change = code.weigh(move.give) - code.weigh(move.take)
-        steps.append((1 << i, own, code.weigh(move.needs), change, code.alike and bool(change & low)))
+        steps.append((i, own, code.weigh(move.needs), change, code.alike and bool(change & low)))
     return steps
 
 

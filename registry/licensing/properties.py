@@ -48,7 +48,7 @@ def p2(graph: Graph) -> Fault | None:
 
 
 def p3(graph: Graph) -> Fault | None:
-    """The licensor can always revoke: at once, or by giving notice and waiting; no way to the end avoids that right."""
+    """The licensor can always revoke, as agreed: at once, or by giving notice and waiting; an active licence never sooner."""
     ways = graph.rows(lambda move: move.name in ("revoke", "notify") and move.role is Role.LICENSOR)
     waiting = set(_where(graph, "W.given"))
     opened = list(_where(graph, *_OPEN))
@@ -58,11 +58,20 @@ def p3(graph: Graph) -> Fault | None:
     revocable = graph.leading_to(_where(graph, "L.Revoked"))
     ending = graph.leading_to(_where(graph, *_ENDED))  # that it ends at all is another promise
     held = (s for s in opened if s in ending and s not in revocable)
-    return _first(held, "the licensor can never again revoke the licence, however long they wait")
+    if fault := _first(held, "the licensor can never again revoke the licence, however long they wait"):
+        return fault
+    return _first(
+        _unannounced(graph), "the licensor can revoke the licence without the notice that was agreed"
+    )
 
 
 def p4(graph: Graph) -> Fault | None:
-    """Payment comes before use: with a fee, no node may use the model in a time that is not paid."""
+    """Acceptance and payment come before use: no node may use the model before both, or in a time that is not paid."""
+    accepted, theirs = graph.packing.mask("R.Accepted"), ("pay", "activate", "buy")
+    asked = graph.rows(lambda move: move.name in theirs and move.role is Role.LICENSEE)
+    unasked = (s for s, state in enumerate(graph.states) if not state & accepted and graph.enabled[s] & asked)
+    if fault := _first(unasked, "the licensee is bound to a licence that it has not accepted"):
+        return fault
     if "F" not in graph.net.families:
         return None
     paid = graph.packing.mask("F.paid", "F.ahead")
@@ -71,7 +80,7 @@ def p4(graph: Graph) -> Fault | None:
 
 
 def p5(graph: Graph) -> Fault | None:
-    """The end is the end: use only within the term of an active licence; a revoked or expired one stays so for ever."""
+    """The end is the end: use only in the term of an active licence; a revoked or expired one stays so and costs nothing."""
     wrong = {
         "the model can still be used after the end": ("T.after", *_ENDED),
         "the model can be used before the term begins": ("T.before",),
@@ -82,6 +91,11 @@ def p5(graph: Graph) -> Fault | None:
         mask = graph.packing.mask(*places)
         if fault := _first((s for s in _permitting(graph) if graph.states[s] & mask), ending):
             return fault
+    paying = graph.rows(lambda move: move.name in ("pay", "buy"))
+    if fault := _first(
+        (s for s in _where(graph, *_ENDED) if graph.enabled[s] & paying), "more can be paid for nothing"
+    ):
+        return fault
     life = graph.packing.mask(*_OPEN, *_ENDED)
     for here in _where(graph, *_ENDED):
         for row, there in graph.steps(here):
@@ -93,9 +107,21 @@ def p5(graph: Graph) -> Fault | None:
 
 
 def p6(graph: Graph) -> Fault | None:
-    """Seats are never exceeded: taken and free seats are together always as many as the licence allows."""
-    ending = "the seats no longer add up, and more or fewer nodes may sit than the licence allows"
-    return _kept(graph, seats(graph.net), ending)
+    """Seats are never exceeded: free and taken ones add up to what is allowed; who may use the model sits, nobody else."""
+    if fault := _kept(
+        graph, seats(graph.net), "the seats no longer add up, and more or fewer nodes may sit than allowed"
+    ):
+        return fault
+    standing_up, unasked = [], []
+    for node, permitting in enumerate(graph.permitting, 1):
+        using, sitting = _rows_of(graph, "use", node), _rows_of(graph, "seat", node)
+        seated, permitted = graph.packing.mask(f"n{node}.Seated"), frozenset(permitting)
+        standing_up += [
+            s for s, rows in enumerate(graph.enabled) if rows & using and not graph.states[s] & seated
+        ]
+        unasked += [s for s, rows in enumerate(graph.enabled) if rows & sitting and s not in permitted]
+    fault = _first(sorted(standing_up), "a node can use the model without a seat")
+    return fault or _first(sorted(unasked), "a node can take a seat although it may not use the model")
 
 
 def p7(graph: Graph) -> Fault | None:
@@ -187,11 +213,28 @@ def _permitting(graph: Graph) -> list[int]:
     return sorted({state for states in graph.permitting for state in states})
 
 
+def _unannounced(graph: Graph) -> Iterator[int]:
+    """States of a licence with notice in which it can be revoked before that is over, or in which notice came too soon."""
+    if "W" not in graph.net.families:
+        return
+    revoking = graph.rows(lambda move: move.name == "revoke")
+    activated, over = graph.packing.mask("L.Active", "L.Suspended"), graph.packing.mask("W.over")
+    granted, told = graph.packing.mask("L.Granted"), graph.packing.mask("W.given", "W.over")
+    for s, state in enumerate(graph.states):
+        early = state & activated and not state & over and graph.enabled[s] & revoking
+        if early or (state & granted and state & told):
+            yield s
+
+
 def _never_again(graph: Graph, node: int) -> Iterator[int]:
     """States in which a late node cannot pass attestation."""
     live = f"n{node}.Live"
     passing = graph.rows(lambda move: move.name == "attest" and live in move.give)
     return (s for s in _where(graph, f"n{node}.Stale") if not graph.enabled[s] & passing)
+
+
+def _rows_of(graph: Graph, name: str, node: int) -> int:
+    return graph.rows(lambda move: move.name == name and move.node == node)
 
 
 def _uses(graph: Graph) -> int:
