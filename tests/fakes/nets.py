@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Licences of every kind that makes a net of its own, and nets that are broken in one way each."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -50,13 +50,15 @@ LARGEST = replace(
 )
 
 
-def kinds() -> Iterator[Licence]:
+def kinds() -> tuple[Licence, ...]:
     """A licence for every combination of facts that the net depends on."""
     fees = (None, *(Fee(price=price, every=every) for price in (ETHER, EUROS) for every in (None, YEAR)))
     terms = (FREE.term, replace(FREE.term, start=None))
     packs = (None, Packs(size=10, price=ETHER), Packs(size=10, price=EUROS))
-    for fee, notice, term, pack, failing in product(fees, (None, NOTICE.notice), terms, packs, OnFailure):
-        yield replace(FREE, fee=fee, notice=notice, term=term, packs=pack, on_failure=failing)
+    return tuple(
+        replace(FREE, fee=fee, notice=notice, term=term, packs=pack, on_failure=failing)
+        for fee, notice, term, pack, failing in product(fees, (None, NOTICE.notice), terms, packs, OnFailure)
+    )
 
 
 def rows(net: Net, name: str) -> tuple[Move, ...]:

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Twelve promises: kept by the net of every licence, and each broken alone by a net of its own."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from registry.licensing import graph
+from registry.licensing.graph import Packing, explore
+from registry.licensing.invariants import breakers, incidence, prepaid, seats, standing
+from registry.licensing.model import Licence
+from registry.licensing.net import Marking, Net, Role, net_of
+from registry.licensing.problems import LicenceRefused
+from registry.licensing.proof import prove
+from registry.licensing.properties import PROPERTIES, promise
+from tests.fakes.nets import (
+    FREE,
+    LARGEST,
+    MUTANTS,
+    ONCE,
+    PACKS,
+    REMOVING,
+    Mutant,
+    added,
+    dropped,
+    kinds,
+    mapped,
+    untaken,
+)
+
+NAMES = tuple(f"P{i}" for i in range(1, 13))
+SMALL = replace(REMOVING, packs=PACKS.packs)
+
+
+def reached(net: Net) -> set[Marking]:
+    """Every marking, by the net's own moves alone: what the packed search must agree with."""
+    found, todo = {net.initial}, [net.initial]
+    while todo:
+        marking = todo.pop()
+        new = {net.fire(marking, move) for move in net.enabled(marking)} - found
+        found |= new
+        todo += new
+    return found
+
+
+def packed(code: Packing, marking: Marking) -> int:
+    return sum(count << code.shift[place] for place, count in zip(code.net.places, marking, strict=True))
+
+
+@pytest.mark.parametrize("licence", kinds())
+def test_case_01_every_promise_holds_for_every_kind_of_licence(licence: Licence) -> None:
+    proof = prove(net_of(licence))
+    assert proof.held, [problem.told() for problem in proof.problems]
+    assert tuple(proof.holds) == NAMES
+
+
+@pytest.mark.parametrize(
+    "mutant", MUTANTS, ids=lambda mutant: f"{mutant.breaks}-{mutant.what.replace(' ', '-')}"
+)
+def test_case_23_a_broken_net_breaks_exactly_one_promise_and_is_told_in_ten_steps(mutant: Mutant) -> None:
+    whole = net_of(mutant.licence)
+    broken = mutant.of(whole)
+    assert broken != whole
+    proof = prove(broken)
+    assert [name for name, holds in proof.holds.items() if not holds] == [mutant.breaks]
+    (problem,) = proof.problems
+    assert problem.code == f"E4{int(mutant.breaks[1:]):02}"
+    assert problem.help
+    (story,) = proof.stories.values()
+    assert len(story.steps) <= 10
+    assert not re.search(r"[RLTFWns]\d?\.[A-Za-z]|token|marking|\{|_", problem.told()), problem.told()
+
+
+def test_case_23_every_promise_has_a_broken_net() -> None:
+    assert {mutant.breaks for mutant in MUTANTS} == set(PROPERTIES) == set(NAMES)
+
+
+def test_the_stories_are_for_people() -> None:
+    mutant = next(one for one in MUTANTS if one.what == "use in an unpaid period")
+    (problem,) = prove(mutant.of(net_of(mutant.licence))).problems
+    assert problem.message.endswith(
+        "the licensor offers the licence, the licensee accepts it, the licensor confirms the payment of the fee, the term"
+        " begins, the licensee activates the licence, the paid period ends, node 1 passes attestation; then the model can be"
+        " used although the fee is not paid."
+    )
+    assert all(": " in promise(name) and promise(name).endswith(".") for name in NAMES)
+
+
+def test_the_search_finds_what_the_moves_alone_reach() -> None:
+    net = net_of(SMALL, packs=1)
+    found = explore(net)
+    assert found.packing.alike
+    assert {found.packing.fold(packed(found.packing, marking)) for marking in reached(net)} == set(
+        found.states
+    )
+    assert len(found.states) == len(set(found.states)) == len(found.enabled) == len(found.after)
+
+
+def test_nodes_that_differ_are_searched_each_for_itself() -> None:
+    net = net_of(SMALL, packs=1)
+    net = replace(net, moves=tuple(move for move in net.moves if move.label != "withdraw(2)"))
+    found = explore(net)
+    assert not found.packing.alike
+    assert {packed(found.packing, marking) for marking in reached(net)} == set(found.states)
+
+
+def test_every_way_can_be_walked_and_ends_where_it_says() -> None:
+    net = net_of(SMALL, packs=1)
+    found = explore(net)
+    for number, state in enumerate(found.states):
+        marking = net.initial
+        for move in found.way(number):
+            marking = net.fire(marking, move)
+        assert found.packing.fold(packed(found.packing, marking)) == state
+
+
+def test_the_promises_hold_for_more_nodes_seats_and_packs_too() -> None:
+    assert prove(net_of(SMALL, nodes=3, seats=2, packs=3)).held
+    assert prove(net_of(FREE, nodes=1, seats=1)).held
+
+
+@pytest.mark.parametrize(("nodes", "free", "packs"), [(1, 1, 1), (5, 3, 7), (9, 1_000_000, 10**12)])
+def test_sums_are_kept_for_any_number_of_nodes_seats_and_packs(nodes: int, free: int, packs: int) -> None:
+    net = net_of(LARGEST, nodes=nodes, seats=free, packs=packs)
+    sums = (*seats(net), *prepaid(net), *standing(net))
+    assert not [kept for kept in sums if breakers(net, kept)]
+    assert all(sum(net.tokens(net.initial, place) for place in kept.places) == kept.total for kept in sums)
+    assert {place for kept in sums for place in kept.places} == set(net.places)
+
+
+def test_the_incidence_matrix_is_what_firing_does() -> None:
+    net = net_of(SMALL, packs=1)
+    matrix = incidence(net)
+    for marking in reached(net):
+        for move in net.enabled(marking):
+            row = net.moves.index(move)
+            change = (after - before for before, after in zip(marking, net.fire(marking, move), strict=True))
+            assert tuple(change) == tuple(matrix[place][row] for place in net.places)
+
+
+def test_a_sum_is_broken_by_the_row_that_changes_it() -> None:
+    net = mapped(untaken("free"), "seat")(net_of(ONCE))
+    assert {net.moves[row].name for row in breakers(net, seats(net)[0])} == {"seat"}
+
+
+def test_a_net_that_makes_tokens_for_ever_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph, "LIMIT", 5_000)
+    endless = added("suspend", Role.LICENSOR, "-> L.Suspended free credit room owed W.given F.due T.before")
+    net = endless(mapped(dropped(), "suspend")(net_of(LARGEST)))
+    with pytest.raises(LicenceRefused, match="5,000 states"):
+        prove(net)
