@@ -7,6 +7,7 @@ Here each of these is an error or a triple.
 
 import json
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NoReturn
 
@@ -26,6 +27,7 @@ _DEEPEST = 24
 _MOST_VALUES = 10_000
 _MOST_TERMS = 1_000
 
+_NOT_IN_IRIS = re.compile(r'[<>"{}|^`\\\x00-\x20]')
 _NODE = {"@id", "@type", "@graph"}
 _ALONE = ({"@list"}, {"@set"}, {"@value"}, {"@value", "@type"}, {"@value", "@language"})
 _TERM = {"@id", "@type", "@container"}
@@ -49,7 +51,9 @@ def _json(document: Mapping[str, object] | str) -> object:
         if len(text) > _LONGEST:
             _refuse(f"the document is longer than {_LONGEST} characters")
         parse_json(text)  # refuses what nests too deep for the parser below
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        value: object = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        json.dumps(value, ensure_ascii=False).encode()  # refuses half characters, which escapes can write
+        return value
     except (ValueError, TypeError, RecursionError) as error:
         raise LicenceRefused(
             (Problem(code="E301", message=f"the document is not JSON: {str(error)[:200]}"),)
@@ -120,12 +124,17 @@ def _check_object(value: dict[str, object], ids: frozenset[str], *, root: bool) 
         _refuse("a graph inside the document (@graph) cannot be read as part of the licence", code="E302")
     if blank := next((key for key in value if key.startswith("_:")), None):
         _refuse(f"“{blank[:80]}” is a property without a name", code="E302")
-    named = [value[key] for key in ids & set(value)]
-    if len(named) > 1 or not all(isinstance(name, str) and name for name in named):
-        _refuse("an object has two identifiers, or one that is not a text")
+    _check_names([value[key] for key in ids & set(value)])
     kinds = value.get("@type", "")
     if not all(isinstance(kind, str) for kind in (kinds if isinstance(kinds, list) else [kinds])):
         _refuse("a @type is neither a text nor a list of texts")
+
+
+def _check_names(named: list[object]) -> None:
+    if len(named) > 1 or not all(isinstance(name, str) and name for name in named):
+        _refuse("an object has two identifiers, or one that is not a text")
+    if bad := next((name for name in named if _NOT_IN_IRIS.search(str(name))), None):
+        _refuse(f"“{str(bad)[:80]}” is not an identifier: it holds a character that no IRI may")
 
 
 def _check_alone(value: dict[str, object], words: set[str]) -> None:
@@ -161,7 +170,7 @@ def _check_context(context: dict[str, object]) -> None:
         if term == "@version":
             known = meaning == 1.1
         elif term == "@vocab":
-            known = isinstance(meaning, str) and ":" in meaning and not meaning.startswith("_:")
+            known = isinstance(meaning, str) and ":" in meaning and _is_definition(meaning)
         else:
             known = not term.startswith("@") and _is_definition(meaning)
         if not known:
@@ -169,6 +178,9 @@ def _check_context(context: dict[str, object]) -> None:
 
 
 def _is_definition(meaning: object) -> bool:
+    texts = meaning.values() if isinstance(meaning, dict) else [meaning]
+    if any(isinstance(text, str) and _NOT_IN_IRIS.search(text) for text in texts):
+        return False
     if isinstance(meaning, str):
         return bool(meaning) and (not meaning.startswith(("@", "_:")) or meaning in ("@id", "@type"))
     if not isinstance(meaning, dict) or set(meaning) - _TERM:
@@ -209,7 +221,20 @@ def _parsed(value: object) -> "Graph":
         raise LicenceRefused(
             (Problem(code="E301", message="the document is not JSON-LD that can be read"),)
         ) from error
+    _require_iris(graph)
     return graph
+
+
+def _require_iris(graph: "Graph") -> None:
+    # The shapes' judge fails on what is none; the character class is that of SPARQL's IRIREF.
+    from rdflib import Literal, URIRef
+
+    for node in {node for triple in graph for node in triple}:
+        iri = node.datatype if isinstance(node, Literal) else node
+        if isinstance(iri, URIRef) and _NOT_IN_IRIS.search(iri):
+            _refuse(
+                f"“{iri.removeprefix(UNDEFINED)[:80]}” is not a word a licence in ODRL can hold", code="E302"
+            )
 
 
 def _refuse(message: str, instead: str = "", *, code: str = "E301") -> NoReturn:

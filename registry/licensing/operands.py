@@ -76,16 +76,17 @@ def payment_of(limits: Mapping[str, Bound]) -> tuple[Money, str]:
     currency = next((one for one in Currency if one.value == unit), None)
     if currency is None:
         refuse("E302", f"“{told(unit)}” is not a currency of this profile", "aml:" + ", aml:".join(Currency))
-    if not _DECIMAL.fullmatch(amount) or is_float(limits[AMOUNT].values[0]):
+    if not _DECIMAL.fullmatch(amount) or not _is_exact(limits[AMOUNT].values[0]):
         refuse("E301", f"“{amount[:60]}” is not an amount", "write it as text of the type xsd:decimal")
     return Money(amount=Decimal(amount), currency=currency), _only(limits, INTERVAL)
 
 
-def is_float(node: "Node") -> bool:
-    """Whether a number was written so that it need not be the number meant."""
-    from rdflib import Literal, URIRef
+def _is_exact(node: "Node") -> bool:
+    # A double is not the number its author meant, only one near it.
+    from rdflib import Literal
 
-    return isinstance(node, Literal) and node.datatype in (URIRef(XSD + "double"), URIRef(XSD + "float"))
+    datatypes = (None, *(XSD + name for name in ("decimal", "integer", "string")))
+    return isinstance(node, Literal) and (node.datatype and str(node.datatype)) in datatypes
 
 
 def names_of(

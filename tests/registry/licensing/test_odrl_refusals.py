@@ -322,6 +322,26 @@ def test_a_hostile_document_is_refused(text: str) -> None:
     assert set(_refused(text).reasons) <= {"E301", "E302"}
 
 
+@pytest.mark.parametrize("uid", ["Great Britain", "urn:x<y", "two\nlines", ""])
+def test_an_entry_of_a_list_that_is_no_iri_is_not_passed_over(uid: str) -> None:
+    refused = _broken(lambda d: _limit(d, "spatial")["rightOperand"]["@list"].append({"@id": uid}))
+    assert refused.reasons == ("E301",)
+
+
+def test_a_prefix_that_is_no_iri_is_refused() -> None:
+    def add(document: Json) -> None:
+        document["@context"] = document["@context"] | {"bad": "urn:not an iri:"}
+        _limit(document, "spatial")["rightOperand"]["@list"].append({"@id": "bad:place"})
+
+    assert _broken(add).reasons == ("E302",)
+
+
+def test_a_word_that_is_no_iri_is_refused() -> None:
+    assert _broken(lambda document: document["permission"][0].update({"pay later": True})).reasons == (
+        "E302",
+    )
+
+
 def test_a_document_that_is_no_json_value_is_refused() -> None:
     endless: Json = {}
     endless["a"] = endless
