@@ -73,7 +73,7 @@ BLANKS = {
         Blank(name="price", question="For how much?", example="2.5 ETH"),
         Blank(name="payment period", question="To be paid how often?", example="52 weeks"),
         Blank(name="purpose", question="For which purpose?", example="predictive maintenance", quoted=True),
-        Blank(name="places", question="In which places?", example="Germany, Austria and Switzerland"),
+        Blank(name="places", question="In which places?", example="Germany and Austria"),
         Blank(
             name="where personal data stays",
             question="Where must personal data stay?",

@@ -42,7 +42,7 @@ class Report:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """What keeps a contract from being made of it, by line; problems of no one line come first."""
+        """What keeps a contract from being made of it, by line; problems of no one line come last."""
         return tuple(one for one in self.problems if one.fatal)
 
     @property
@@ -64,8 +64,8 @@ class Report:
         """The report for programs."""
         return {
             "ok": self.ok,
-            "errors": [one.row() for one in self.errors],
-            "warnings": [one.row() for one in self.warnings],
+            "errors": _rows(self.errors),
+            "warnings": _rows(self.warnings),
             "clauses": [{"line": one.line, "text": one.text, "class": str(one.kind)} for one in self.clauses],
             "moves": self.moves,
             "states": self.states,
@@ -124,8 +124,13 @@ def _understood(text: str, licence: Licence, clauses: tuple[Clause, ...], proble
     )
 
 
+def _rows(problems: tuple[Problem, ...]) -> list[dict[str, object]]:
+    """Problems for programs, by the line they name."""
+    return [one.row() for one in sorted(problems, key=lambda one: one.line)]
+
+
 def _sorted(problems: list[Problem]) -> tuple[Problem, ...]:
-    return tuple(sorted(problems, key=lambda one: (one.line, one.column, one.code)))
+    return tuple(sorted(problems, key=lambda one: (one.line == 0, one.line, one.column, one.code)))
 
 
 def _placed(problem: Problem, word: str, clauses: tuple[Clause, ...], lines: list[str]) -> Problem:
