@@ -10,10 +10,11 @@ from registry.licensing.grammar import Misread, Part, parse
 from registry.licensing.model import Licence
 from registry.licensing.problems import Problem
 from registry.licensing.sentences import FACTS, Fact, facts_of, licence_of
-from registry.licensing.words import Word, classed, sentences, unfit_name
+from registry.licensing.words import Word, opening, sentences, unfit_name
 
 MOST_CHARACTERS = 65_536
 _MOST_PROBLEMS = 20
+_MOST_SHOWN = 160
 
 
 class ClauseClass(StrEnum):
@@ -113,7 +114,7 @@ class _Reader:
             )
             if isinstance(whole, Part):
                 yield whole
-            yield from self._parsed(classed(rest), False)
+            yield from self._parsed((opening(rest[0]), *rest[1:]), False)
         else:
             self._unread.append(sentence)
 
@@ -176,6 +177,8 @@ class _Reader:
 
     def _problem(self, code: str, message: str, help_: str, word: Word) -> Problem:
         source = self._lines[word.line - 1].rstrip("\r").replace("\t", " ")
+        if len(source) > _MOST_SHOWN:
+            source = source[:_MOST_SHOWN] if word.column < _MOST_SHOWN else ""
         length = min(len(word.text), max(1, len(source) - word.column + 1))
         place: Mapping[str, int] = {"line": word.line, "column": word.column, "length": length}
         return Problem(code=code, message=message, help=help_, source=source, **place)

@@ -77,6 +77,11 @@ def classed(sentence: Sequence[Word]) -> tuple[Word, ...]:
     return tuple(found)
 
 
+def opening(word: Word) -> Word:
+    """A word as it reads when it is the first of a sentence."""
+    return _classed(replace(word, kind="WORD"), [])
+
+
 def unfit_name(name: str) -> str:
     """What keeps a text between quotes from being a name; "" when nothing does."""
     if not name.strip():
