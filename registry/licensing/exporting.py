@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A licence as ODRL: a JSON-LD agreement in the profile, which imports back as the same licence."""
 
+from decimal import Decimal
+
 from registry.licensing.model import Fee, Licence, Money, Packs, Span
 from registry.licensing.profile import ACCOUNT, AML, FAILURES, MODEL, VERBS, context, iso, short
 from registry.licensing.vocabulary import fields, hardware, places
@@ -101,7 +103,7 @@ def _duties(fee: Fee | None, packs: Packs | None) -> list[Json]:
 
 
 def _payment(price: Money, when: object) -> Json:
-    amount = _typed(format(price.amount.normalize(), "f"), "xsd:decimal")
+    amount = _typed(_plain(price.amount), "xsd:decimal")
     return {
         "type": "Duty",
         "action": "compensate",
@@ -110,6 +112,12 @@ def _payment(price: Money, when: object) -> Json:
             _constraint("timeInterval", "eq", when),
         ],
     }
+
+
+def _plain(amount: Decimal) -> str:
+    # Cut as text: arithmetic on decimals would round long ones.
+    text = format(amount, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _constraint(left: str, operator: str, right: object) -> Json:

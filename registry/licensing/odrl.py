@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from hashlib import sha256
 
+from registry.licensing.checking import faults
 from registry.licensing.exporting import export
 from registry.licensing.importing import licence_in
 from registry.licensing.jsonld import graph_of
@@ -11,6 +12,7 @@ from registry.licensing.meaning import meaning
 from registry.licensing.model import Licence
 from registry.licensing.problems import LicenceRefused
 from registry.licensing.profile import LICENCE
+from registry.licensing.saying import say
 
 
 def to_odrl(licence: Licence) -> dict[str, object]:
@@ -28,8 +30,13 @@ def from_odrl(document: Mapping[str, object] | str) -> Licence:
     graph = graph_of(document)
     if problems := shape_problems(graph):
         raise LicenceRefused(problems)
-    return licence_in(graph)
+    licence = licence_in(graph)
+    problems = tuple(fault.problem() for fault in faults(licence))
+    # Meaning is asked only of values that hold.
+    if problems := problems or tuple(one for one in meaning(licence).problems if one.fatal):
+        raise LicenceRefused(problems)
+    return licence
 
 
 def _digest(licence: Licence) -> str:
-    return "0x" + sha256(repr(licence).encode()).hexdigest()
+    return "0x" + sha256(say(licence).encode()).hexdigest()

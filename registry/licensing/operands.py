@@ -78,7 +78,9 @@ def payment_of(limits: Mapping[str, Bound]) -> tuple[Money, str]:
         refuse("E302", f"“{told(unit)}” is not a currency of this profile", "aml:" + ", aml:".join(Currency))
     if not _DECIMAL.fullmatch(amount) or not _is_exact(limits[AMOUNT].values[0]):
         refuse("E301", f"“{amount[:60]}” is not an amount", "write it as text of the type xsd:decimal")
-    return Money(amount=Decimal(amount), currency=currency), _only(limits, INTERVAL)
+    # Zeros at the end are cut as text: arithmetic on decimals would round long ones.
+    short = amount.rstrip("0").rstrip(".") if "." in amount else amount
+    return Money(amount=Decimal(short), currency=currency), _only(limits, INTERVAL)
 
 
 def _is_exact(node: "Node") -> bool:

@@ -2,17 +2,35 @@
 import json
 import re
 from dataclasses import replace
+from decimal import Decimal
+from hashlib import sha256
 
 import pytest
 from hypothesis import given, settings
 from rdflib import Graph, URIRef
 
-from registry.licensing.model import Licence, Unit, Verb
+from registry.licensing.model import Currency, Fee, Licence, Money, Span, Unit, Verb
 from registry.licensing.odrl import from_odrl, to_odrl
 from registry.licensing.profile import AML, ODRL, iso, span_of
+from registry.licensing.reading import read
+from registry.licensing.saying import say
 from registry.licensing.shaping import shape_problems
 from registry.licensing.vocabulary import FOLDER, places
-from tests.fakes.agreements import ALL, HOSPITAL, PUMP, licences, span
+from tests.fakes.licences import SAMPLES, licences
+
+
+def _licence(text: str) -> Licence:
+    licence = read(text).licence
+    assert licence is not None
+    return licence
+
+
+def span(count: int, unit: Unit) -> Span:
+    return Span(count=count, unit=unit)
+
+
+ALL = {name: _licence(text) for name, text in SAMPLES.items()}
+PUMP, HOSPITAL = ALL["pump"], ALL["hospital"]
 
 
 def _round_trip(licence: Licence) -> None:
@@ -63,6 +81,26 @@ def test_case_05_with_a_context_of_its_serialiser_it_comes_back() -> None:
     assert "o:permission" in text
     assert from_odrl(text) == HOSPITAL
     assert from_odrl(graph.serialize(format="json-ld", auto_compact=True)) == HOSPITAL
+
+
+def test_an_agreement_is_named_by_the_digest_of_its_words() -> None:
+    for licence in ALL.values():
+        digest = sha256(say(licence).encode()).hexdigest()
+        assert to_odrl(licence)["uid"] == f"urn:exequatur:licence:0x{digest}"
+
+
+@pytest.mark.parametrize(
+    "amount", ["1", "100", "0.000000000000000001", "999999999999.123456789012345678", "48000.00"]
+)
+def test_amounts_come_back_to_the_last_digit(amount: str) -> None:
+    price = Money(amount=Decimal(amount), currency=Currency.ETH)
+    assert from_odrl(to_odrl(replace(PUMP, fee=Fee(price=price)))).fee == Fee(price=price)
+
+
+def test_zeros_at_the_end_are_not_decimals() -> None:
+    text = json.dumps(to_odrl(HOSPITAL)).replace('"48000"', '"48000.0000"')
+    assert "48000.0000" in text
+    assert from_odrl(text) == HOSPITAL
 
 
 def test_w3c_context_is_known_without_the_network() -> None:

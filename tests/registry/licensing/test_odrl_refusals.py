@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from registry.licensing.odrl import from_odrl, to_odrl
 from registry.licensing.problems import LicenceRefused
 from registry.licensing.profile import AML
-from tests.fakes.agreements import RESELLER
+from registry.licensing.reading import read
+from tests.fakes.licences import SAMPLES
 
 Json = dict[str, Any]
+RESELLER = read(SAMPLES["reseller"]).licence
+assert RESELLER is not None
 GOOD = to_odrl(RESELLER)
 
 
