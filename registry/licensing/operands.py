@@ -12,6 +12,7 @@ from contracts.ids import Address, ModelId
 from registry.licensing.gathering import Bound, Limit, refuse, told
 from registry.licensing.model import Attestation, Currency, Money, Span, Term
 from registry.licensing.profile import ACCOUNT, AML, MODEL, ODRL, XSD, span_of
+from registry.licensing.saying import checksummed
 from registry.licensing.vocabulary import Field, Hardware, Place, hardware, names_by_iri
 
 if TYPE_CHECKING:
@@ -162,9 +163,17 @@ def model_id_of(iri: str) -> ModelId:
 
 def address_of(iri: str) -> Address:
     """An account in a party's IRI."""
+    digits = iri.removeprefix(ACCOUNT) if iri.startswith(ACCOUNT) else ""
     try:
-        return Address.parse(iri.removeprefix(ACCOUNT) if iri.startswith(ACCOUNT) else "")
+        address = Address.parse(digits)
     except MalformedId:
         refuse(
             "E209", f"the party “{told(iri)}” is not an account", f"write it as {ACCOUNT}0x and 40 hex digits"
         )
+    if digits not in (str(address), checksummed(address)):
+        refuse(
+            "E209",
+            f"the account “{digits}” is mistyped: its capital letters do not check",
+            "compare it again",
+        )
+    return address

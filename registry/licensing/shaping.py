@@ -32,6 +32,12 @@ def shape_problems(graph: "Graph") -> tuple[Problem, ...]:
         )
     if too_many := next((part for part in _PARTS if _count(graph, part) > _MOST), None):
         return (Problem(code="E301", message=f"the document holds more than {_MOST} of odrl:{too_many}"),)
+    roles = [set(graph.objects(None, URIRef(ODRL + role))) for role in ("assigner", "assignee")]
+    if both := roles[0] & roles[1]:
+        # Told before the shapes see one party with two names.
+        return (
+            Problem(code="E208", message=f"{short(str(both.pop()))[:100]} is both licensor and licensee"),
+        )
     conforms, report, _ = validate(graph, shacl_graph=_shapes(), inplace=True)
     if conforms or not isinstance(report, Graph):
         return ()

@@ -13,6 +13,7 @@ from registry.licensing.odrl import from_odrl, to_odrl
 from registry.licensing.problems import LicenceRefused
 from registry.licensing.profile import AML
 from registry.licensing.reading import read
+from registry.licensing.saying import checksummed
 from tests.fakes.licences import SAMPLES
 
 Json = dict[str, Any]
@@ -196,6 +197,17 @@ def _everywhere(document: Json, name: str, change: Callable[[Json], object]) -> 
 def test_a_party_that_is_no_account_is_refused(uid: str) -> None:
     refused = _broken(lambda document: _everywhere(document, "assignee", lambda party: party.update(uid=uid)))
     assert refused.reasons == ("E209",)
+
+
+def test_an_account_with_the_right_capitals_is_taken_and_with_wrong_ones_refused() -> None:
+    lower = f"ethereum:{RESELLER.licensee.address}"
+    right = f"ethereum:{checksummed(RESELLER.licensee.address)}"
+    assert right != lower
+    text = json.dumps(GOOD)
+    assert from_odrl(text.replace(lower, right)) == RESELLER
+    wrong = right[:-1] + right[-1].swapcase()
+    assert wrong != right
+    assert _refused(text.replace(lower, wrong)).reasons == ("E209",)
 
 
 def test_a_target_that_is_no_model_is_refused() -> None:
