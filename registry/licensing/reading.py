@@ -8,8 +8,9 @@ from enum import StrEnum
 from registry.licensing.checking import Fault, faults, warnings
 from registry.licensing.grammar import Misread, Part, parse
 from registry.licensing.model import Licence
+from registry.licensing.needed import FACTS
 from registry.licensing.problems import Problem
-from registry.licensing.sentences import FACTS, Fact, facts_of, licence_of
+from registry.licensing.sentences import Fact, facts_of, licence_of
 from registry.licensing.words import Word, opening, sentences, unfit_name
 
 MOST_CHARACTERS = 65_536
