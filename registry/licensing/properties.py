@@ -261,8 +261,10 @@ def _kept(graph: Graph, sums: Iterable[Sum], ending: str) -> Fault | None:
     """Whether sums are kept, in every state found and by every row: the first for this net, the second for any number."""
     for kept in sums:
         tokens, total = graph.packing.total(kept.places), kept.total
-        if fault := _first((s for s, state in enumerate(graph.states) if tokens(state) != total), ending):
-            return fault
+        mask = graph.packing.mask(*kept.places)
+        wrong = {part for part in {state & mask for state in graph.states} if tokens(part) != total}
+        if wrong:
+            return _first((s for s, state in enumerate(graph.states) if state & mask in wrong), ending)
         if rows := breakers(graph.net, kept):
             return _at(graph, rows[0], ending)
     return None

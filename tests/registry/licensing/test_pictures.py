@@ -7,12 +7,14 @@ from itertools import combinations
 from xml.etree import ElementTree as Xml
 
 import pytest
+from hypothesis import given
 
 from registry.licensing.graph import explore
 from registry.licensing.model import Licence
 from registry.licensing.net import Move, Net, Role, net_of
 from registry.licensing.pictures import dot, machine, svg
 from registry.licensing.pnml import pnml
+from tests.fakes.licences import names
 from tests.fakes.nets import FREE, LARGEST, NOTICE, ONCE, PERIODIC, REMOVING, kinds
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -113,6 +115,14 @@ def test_a_picture_is_self_contained_and_the_same_each_time() -> None:
     assert not [
         name for element in root.iter() for name in element.attrib if name.startswith("on") or "href" in name
     ]
+
+
+@given(names())
+def test_any_name_can_be_drawn_and_exchanged(name: str) -> None:
+    net = net_of(FREE, nodes=1)
+    assert Xml.fromstring(svg(net, name)).findtext(f"{SVG}title") == name
+    assert Xml.fromstring(pnml(net, name)).findtext(f".//{PNML}name/{PNML}text") == name
+    assert dot(net, name).count("\n") == dot(net, "").count("\n")
 
 
 @pytest.mark.parametrize("licence", [RELATIVE, LARGEST])

@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from registry.licensing import graph
 from registry.licensing.graph import Packing, explore
@@ -14,6 +15,8 @@ from registry.licensing.net import Marking, Net, Role, net_of
 from registry.licensing.problems import LicenceRefused
 from registry.licensing.proof import prove
 from registry.licensing.properties import PROPERTIES, promise
+from registry.licensing.reading import read
+from tests.fakes.licences import SAMPLES, licences
 from tests.fakes.nets import (
     FREE,
     LARGEST,
@@ -30,6 +33,7 @@ from tests.fakes.nets import (
 )
 
 NAMES = tuple(f"P{i}" for i in range(1, 13))
+NETS = tuple(net_of(licence) for licence in kinds())
 SMALL = replace(REMOVING, packs=PACKS.packs)
 
 
@@ -53,6 +57,25 @@ def test_case_01_every_promise_holds_for_every_kind_of_licence(licence: Licence)
     proof = prove(net_of(licence))
     assert proof.held, [problem.told() for problem in proof.problems]
     assert tuple(proof.holds) == NAMES
+
+
+@pytest.mark.parametrize(
+    ("name", "moves", "states", "edges"),
+    [("pump", 36, 708, 4_404), ("hospital", 48, 940, 5_906), ("reseller", 29, 318, 1_945)],
+)
+def test_case_01_every_promise_holds_for_the_samples(name: str, moves: int, states: int, edges: int) -> None:
+    licence = read(SAMPLES[name]).licence
+    assert licence is not None
+    net = net_of(licence)
+    proof = prove(net)
+    assert proof.held
+    assert (len(net.moves), proof.states, proof.edges) == (moves, states, edges)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(licences())
+def test_case_01_any_licence_has_the_net_of_one_of_these_kinds(licence: Licence) -> None:
+    assert net_of(licence) in NETS
 
 
 @pytest.mark.parametrize(
