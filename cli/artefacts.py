@@ -17,7 +17,7 @@ def artefacts(built: "Built", report: "Report") -> dict[str, str]:
     from registry.licensing.pictures import dot, svg
     from registry.licensing.pnml import pnml
 
-    net = net_of(built.licence)
+    net, title = net_of(built.licence), built.licence.title
     kernels = [
         {"file": one.file, "line": one.line, "condition": one.condition, "verdict": str(one.verdict)}
         for one in built.kernels
@@ -31,9 +31,9 @@ def artefacts(built: "Built", report: "Report") -> dict[str, str]:
         "runtime.hex": built.runtime.hex() + "\n",
         "report.json": _json({**report.row(), "text": str(built.digest), "kernels": kernels}),
         "licence.odrl.json": _json(to_odrl(built.licence)),
-        "net.pnml": pnml(net),
-        "net.dot": dot(net),
-        "licence.svg": svg(net),
+        "net.pnml": pnml(net, title),
+        "net.dot": dot(net, title),
+        "licence.svg": svg(net, title),
     }
 
 

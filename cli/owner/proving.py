@@ -67,7 +67,7 @@ def picture(
         if draw is None:
             raise typer.BadParameter(f"{out.name!r} ends in none of .svg, .dot, .pnml", param_hint="--out")
         licence, _ = understood(file)
-        out.write_text(draw(net_of(licence)), encoding="utf-8")
+        out.write_text(draw(net_of(licence), licence.title), encoding="utf-8")
         show({"picture": out}, as_json)
 
 
@@ -117,7 +117,7 @@ def _imported(document: str) -> "Licence":
     return from_odrl(document)
 
 
-def _drawings() -> "Mapping[str, Callable[[Net], str]]":
+def _drawings() -> "Mapping[str, Callable[[Net, str], str]]":
     from registry.licensing.pictures import dot, svg
     from registry.licensing.pnml import pnml
 
