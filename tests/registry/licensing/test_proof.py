@@ -2,6 +2,7 @@
 """Twelve promises: kept by the net of every licence, and each broken alone by a net of its own."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -21,6 +22,7 @@ from tests.fakes.nets import (
     FREE,
     LARGEST,
     MUTANTS,
+    NOTICE,
     ONCE,
     PACKS,
     REMOVING,
@@ -34,6 +36,7 @@ from tests.fakes.nets import (
 
 NAMES = tuple(f"P{i}" for i in range(1, 13))
 NETS = tuple(net_of(licence) for licence in kinds())
+REGULAR = replace(NOTICE, fee=LARGEST.fee)
 SMALL = replace(REMOVING, packs=PACKS.packs)
 
 
@@ -173,3 +176,51 @@ def test_a_net_that_makes_tokens_for_ever_ends_the_search(monkeypatch: pytest.Mo
     net = endless(mapped(dropped(), "suspend")(net_of(LARGEST)))
     with pytest.raises(LicenceRefused, match="5,000 states"):
         prove(net)
+
+
+# A forgotten look that changes nothing anybody may do: another row or an earlier move looks as well.
+HARMLESS = {
+    ("activate", "T.term"),  # use looks
+    ("activate", "F.paid"),  # use looks, and a period can be paid after activation
+    ("activate", "R.Accepted"),  # where the licensee pays first, that needs its acceptance
+    ("pay", "R.Accepted"),  # an active licence was accepted
+    ("buy", "R.Accepted"),
+    ("use", "T.term"),  # a licence that was activated in its term and is out of it is expired
+    ("seat", "T.term"),
+    ("use", "F.paid"),  # a fee paid once before activation stays paid
+    ("seat", "F.paid"),
+    (
+        "clock_due",
+        "L.Active",
+    ),  # periods would run before activation: the licensee pays again, nobody uses more
+    ("clock_due", "L.Suspended"),
+    ("replace", "n1.Out"),  # the seat stays with the place of the machine
+}
+
+
+def forgetful(net: Net) -> Iterator[tuple[str, str, Net]]:
+    """Every net in which one row forgets one arc."""
+    for row, move in enumerate(net.moves):
+        for side, places in (("take", move.take), ("give", move.give), ("read", move.read)):
+            for place in places:
+                rest = {side: tuple(other for other in places if other != place)}
+                moves = (*net.moves[:row], replace(move, **rest), *net.moves[row + 1 :])
+                yield move.name, place, replace(net, moves=moves)
+
+
+def noticed(net: Net) -> bool:
+    try:
+        return not prove(net).held
+    except LicenceRefused:
+        return True
+
+
+def test_case_23_no_arc_of_any_row_can_be_forgotten_unnoticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph, "LIMIT", 1_000)
+    unnoticed = {
+        (name, place)
+        for licence in (REGULAR, PACKS, ONCE)
+        for name, place, net in forgetful(net_of(licence, nodes=1, packs=1))
+        if not noticed(net)
+    }
+    assert unnoticed == HARMLESS
