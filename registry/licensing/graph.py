@@ -230,6 +230,9 @@ def unnumbered(move: Move) -> Move:
 def alike(net: Net) -> bool:
     """Whether every node has the same rows, places and first marking, so that they may be exchanged."""
     nodes = range(1, net.nodes + 1)
+    of_nodes = {place for name, places in net.families.items() if not name.isalpha() for place in places}
+    if any(of_nodes & {*move.needs, *move.give} for move in net.moves if move.node is None):
+        return False
     rows = [Counter(unnumbered(move) for move in net.moves if move.node == node) for node in nodes]
     marks = [
         {_unnumber(place, node) for place in net.marked if place.startswith(f"n{node}.")} for node in nodes

@@ -63,5 +63,5 @@ def _problem(name: str, told: Story) -> Problem:
     return Problem(
         code=f"E4{int(name[1:]):02}",
         message=f"“{promise(name).split(':')[0]}” does not hold: {told.told()}",
-        help=f"look at this sentence of yours: {_SENTENCES.get(name, _TERM)}",
+        help=f"look at the sentence like this one: {_SENTENCES.get(name, _TERM)}",
     )

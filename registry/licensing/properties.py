@@ -48,7 +48,7 @@ def p2(graph: Graph) -> Fault | None:
 
 
 def p3(graph: Graph) -> Fault | None:
-    """The licensor can always revoke, as agreed: at once, or by giving notice and waiting; an active licence never sooner."""
+    """The licensor can always revoke, as agreed: at once, or after giving notice; an active licence never before that is over."""
     ways = graph.rows(lambda move: move.name in ("revoke", "notify") and move.role is Role.LICENSOR)
     waiting = set(_where(graph, "W.given"))
     opened = list(_where(graph, *_OPEN))
@@ -107,7 +107,7 @@ def p5(graph: Graph) -> Fault | None:
 
 
 def p6(graph: Graph) -> Fault | None:
-    """Seats are never exceeded: free and taken ones add up to what is allowed; who may use the model sits, nobody else."""
+    """Seats are never exceeded: free and taken ones add up to what is allowed; only permitted nodes sit down, none uses it standing."""
     if fault := _kept(
         graph, seats(graph.net), "the seats no longer add up, and more or fewer nodes may sit than allowed"
     ):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from registry.licensing import graph
-from registry.licensing.graph import Packing, explore
+from registry.licensing.graph import Packing, alike, explore
 from registry.licensing.invariants import breakers, incidence, prepaid, seats, standing
 from registry.licensing.model import Licence
 from registry.licensing.net import Marking, Net, Role, net_of
@@ -129,6 +129,11 @@ def test_nodes_that_differ_are_searched_each_for_itself() -> None:
     found = explore(net)
     assert not found.packing.alike
     assert {packed(found.packing, marking) for marking in reached(net)} == set(found.states)
+
+
+def test_a_row_of_the_licence_that_moves_one_node_makes_nodes_differ() -> None:
+    assert alike(net_of(SMALL))
+    assert not alike(added("suspend", Role.LICENSOR, "n1.Live -> n1.Gone")(net_of(SMALL)))
 
 
 def test_every_way_can_be_walked_and_ends_where_it_says() -> None:
