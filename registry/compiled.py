@@ -4,8 +4,8 @@
 `turn` is how many moves the caller knew of: who pays, activates, resumes or buys would be refused had another been made.
 """
 
-from contracts.ids import Address, Digest, ModelId
-from contracts.licences import LicenceStanding, LicenceState, LicenceTerms
+from contracts.ids import Address, Digest, ModelId, NodeId
+from contracts.licences import LicenceRefusal, LicenceStanding, LicenceState, LicenceTerms
 from registry.chain.chain import Chain
 from registry.chain.reads import Words
 from registry.chain.view import Block, Mined
@@ -50,6 +50,19 @@ class CompiledLicences:
         releases, model = self._chain.call(licence, CONTRACT, "bound", at=at)
         words = Words({"releases": releases, "modelId": model})
         return words.address("releases"), words.id("modelId", ModelId)
+
+    def refusal(
+        self, licence: Address, model: ModelId, version: int, node: NodeId, when: int, at: Block | None = None
+    ) -> LicenceRefusal:
+        """Why it does not let a node run a version at `when`; raises `CodeMismatch` for a reason that none has."""
+        asked = (model, version, node, when)
+        allowed, reason = self._chain.call(licence, CONTRACT, "permits", *asked, at=at)
+        if allowed is True:
+            return LicenceRefusal.NONE
+        code = Words({"reason": reason}).int("reason")
+        if code not in list(LicenceRefusal):
+            raise CodeMismatch(f"no reason of a licence: {code}", where=CONTRACT)
+        return LicenceRefusal(code)
 
     def pay(self, account: Account, licence: Address, turn: int, value: int = 0) -> Mined:
         """Pay the fee: the licensee with the exact wei, or the licensor, who confirms other money, with none."""

@@ -4,6 +4,7 @@
 from dataclasses import dataclass, replace
 
 from contracts.ids import ZERO_DIGEST, Address, Digest, ModelId, PolicyId, ReleaseId
+from contracts.licences import UNLIMITED
 from contracts.records import Finality, Reason, Seat, Status, Subject, Verdict, Version
 from enclave.broker.decide import Refusal, View
 from enclave.broker.journal import Job, Journal, Stage
@@ -139,9 +140,10 @@ class Reading:
 
     def _credit(self, licence: Address, head: Block) -> int | None:
         try:
-            return self._licences.remaining(licence, at=head)
+            left = self._licences.remaining(licence, at=head)
         except Reverted:
             return None  # a licence that does not count answers this way
+        return None if left == UNLIMITED else left
 
     def _next(self) -> int:
         cursor = self._journal.cursor()

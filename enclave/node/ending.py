@@ -5,20 +5,26 @@ A host that fails asks here before it tries again. Nothing is trusted by the gue
 """
 
 from contracts.ids import NodeId
+from contracts.licences import LicenceRefusal
 from contracts.records import Reason
 from enclave.node.errors import RefusedForEver
 from enclave.node.parts import Assignment
 from registry.attestations import Attestations
 from registry.chain.chain import Chain
 from registry.chain.view import Block
+from registry.compiled import CompiledLicences
 from registry.errors import CodeMismatch, Reverted
-from registry.licences import Licences
+from registry.licences import Kind, Licences
 from registry.models import Models
 from registry.policies import Policies
 from registry.releases import Releases
 
 _AGAIN = "start the node again to attest under the version's next policy"
 _WITHDRAWN = "ask the policy's controller why; a node that is started again is another one"
+_REMOVED = (
+    "the licence removed the node, which went too long without attestation",
+    "start it again: it is another node then, which the licensee has yet to let in",
+)
 _TAKEN = {
     Reason.WITHDRAWN: ("the node is withdrawn", _WITHDRAWN),
     Reason.WORKLOAD: ("its workload is recalled", "install the guest that the policy's controller allows"),
@@ -88,8 +94,21 @@ class Ending:
     def _node(self, node: NodeId, head: Block) -> RefusedForEver | None:
         job = self._job
         asked = (job.model_id, job.version, job.policy_id, node, job.licence, head.timestamp)
-        taken = _TAKEN.get(Releases(self._chain).permits_under(*asked, at=head))
+        reason = Releases(self._chain).permits_under(*asked, at=head)
+        taken = _TAKEN.get(reason)
+        if reason is Reason.LICENCE and self._removed(node, head):
+            taken = _REMOVED
         record = Attestations(self._chain).record_of(job.policy_id, node, at=head)
         if record is not None and record.flags & 1:
             taken = _TAKEN[Reason.WITHDRAWN]  # also where the licensee has yet to let it in
         return RefusedForEver(taken[0], where=str(node), hint=taken[1]) if taken else None
+
+    def _removed(self, node: NodeId, head: Block) -> bool:
+        job = self._job
+        if Licences(self._chain).kind_of(job.licence, head) is not Kind.COMPILED:
+            return False
+        asked = (job.licence, job.model_id, job.version, node, head.timestamp)
+        try:
+            return CompiledLicences(self._chain).refusal(*asked, at=head) is LicenceRefusal.REMOVED
+        except (Reverted, CodeMismatch):
+            return False  # it asks contracts that its parties chose

@@ -13,7 +13,7 @@ _TAKING = frozenset(
         *("VersionWithdrawn", "LowestServedRaised", "ModelRetired"),
         *("PolicyWithdrawn", "VerifierWithdrawn", "PlatformBurnt", "WorkloadRecalled"),
         *("NodeWithdrawn", "NodeRevoked", "LicenseeMoved"),
-        *("Suspended", "Revoked"),
+        *("Suspended", "Revoked", "Moved", "Rebound"),
         *("ReleaseStopped", "GuestStopped", "SeatTakenOver"),
     }
 )
