@@ -149,6 +149,7 @@ _FEE = ("F.paid", "F.ahead")
 _LICENSOR, _LICENSEE, _LOG = Role.LICENSOR, Role.LICENSEE, Role.LOG
 MUTANTS = (
     _mutant("P1", "only the registry suspends", NOTICE, mapped(by(_LOG), "suspend", "resume")),
+    # A licence that cannot end cannot be revoked either. P3 asks for revocation where there is an end, so that P2 stands alone.
     _mutant(
         "P2",
         "notice never runs out, and no term ends",
@@ -211,6 +212,8 @@ MUTANTS = (
     ),
     _mutant("P8", "a pack bought is still to be bought", PACKS, mapped(untaken("room"), "buy")),
     _mutant("P8", "given answers come back", PACKS, mapped(lambda m: replace(m, give=("credit",)), "settle")),
+    # A use that can never happen is a row that can never happen, which breaks P11 too: only a net without any such row, and
+    # without the seats that are taken for it, breaks P9 alone.
     _mutant("P9", "there is no use", NOTICE, mapped(dropped(), "use", "seat", "unseat")),
     _mutant("P10", "suspended for ever", FREE, mapped(dropped(), "resume")),
     _mutant("P10", "a late node stays late", FREE, mapped(dropped("Stale"), "attest")),
