@@ -23,7 +23,10 @@ from registry.licensing.model import (
     Unit,
     Verb,
 )
+from registry.licensing.reading import read
+from registry.licensing.report import check
 from registry.licensing.vocabulary import hardware, places
+from tests.fakes.licences import SAMPLES
 
 PLAIN = Licence(
     title="Pump Guard Edge",
@@ -193,3 +196,18 @@ def test_meaning_needs_no_rdf() -> None:
     )
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "False"
+
+
+def test_case_13_the_report_points_at_the_word() -> None:
+    text = SAMPLES["hospital"].replace("France and Belgium", "France and Switzerland")
+    errors = check(text).errors
+    assert [problem.code for problem in errors] == ["E204"]
+    source = text.splitlines()[errors[0].line - 1]
+    assert source[errors[0].column - 1 :][: errors[0].length] == "Switzerland"
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_samples_mean_nothing_wrong(name: str) -> None:
+    licence = read(SAMPLES[name]).licence
+    assert licence is not None
+    assert set(_codes(meaning(licence))) == {"W604"}

@@ -364,6 +364,14 @@ def test_a_document_that_is_no_json_value_is_refused() -> None:
     assert _refused({"a": {1, 2}}).reasons == ("E301",)
 
 
+def test_many_actions_are_refused_before_they_are_compared() -> None:
+    def add(document: Json) -> None:
+        for part in ("permission", "prohibition"):
+            document[part][0]["action"] = [f"odrl:a{count}" for count in range(3_000)]
+
+    assert "more than 64 of odrl:action" in _told(_broken(add))
+
+
 def test_many_rules_are_refused_before_they_are_judged() -> None:
     def add(document: Json) -> None:
         rule = {"action": "aml:extract"}
