@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from contracts.ids import Address, Digest, ModelId
 from enclave.clash import Before, Clash, demand, differ
-from enclave.licence_rules import parties
+from enclave.licence_rules import is_here, parties
 from registry.speaking import move_of
 from registry.terms import Compiled
 
@@ -25,8 +25,9 @@ class Dealings:
     """Follows what was paid to each licence, and what its parties proposed; a sale waits for the move that explains it."""
 
     paid: dict[Address, int] = field(default_factory=dict)
-    proposed: dict[tuple[Address, Address], _Target] = field(default_factory=dict)
+    proposed: dict[tuple[Address, Address], tuple[_Target, _Target]] = field(default_factory=dict)
     sale: _Sale | None = None
+    agreed: tuple[Digest, Address] | None = None
 
     def sells(self, seen: Before, change: int) -> bool:
         """Whether answers that were added are whole packs of a compiled licence, which is then to say who bought them."""
@@ -49,12 +50,15 @@ class Dealings:
                 least = self.paid.pop(seen.event.address, 0)
                 yield from demand("at least what was paid", seen.words.int("amount") >= max(1, least))
             case "RebindProposed":
-                self.proposed[seen.event.address, seen.words.address("by")] = _target(seen)
+                self._proposed(seen, held)
             case "Rebound":
                 yield from self._rebound(seen, held)
 
     def left_over(self, transaction: Digest | None = None) -> Iterator[Clash]:
-        """Answers that were added by nobody in an earlier transaction."""
+        """In an earlier transaction, answers that nobody bought, or a move that both parties wanted and was not made."""
+        if self.agreed is not None and self.agreed[0] != transaction:
+            yield Clash(what="move that both want", expected="another event in the transaction", found="none")
+            self.agreed = None
         if self.sale is not None and self.sale.transaction != transaction:
             yield Clash(what="answers bought", expected="another event in the transaction", found="none")
             self.sale = None
@@ -70,13 +74,22 @@ class Dealings:
         if sale is not None:
             self.paid[licence] = self.paid.get(licence, 0) + sale.packs * held.terms.pack_price
 
+    def _proposed(self, seen: Before, held: Compiled) -> None:
+        licence, wanted = seen.event.address, _wanted(seen, held)
+        self.proposed[licence, seen.words.address("by")] = wanted
+        if is_here(seen, held) and self._wanted_by(seen, held) == {wanted}:
+            self.agreed = seen.event.transaction, licence
+
     def _rebound(self, seen: Before, held: Compiled) -> Iterator[Clash]:
-        licence, target = seen.event.address, _target(seen)
-        if held.releases in (None, seen.book.releases):
-            for party in parties(seen, held):
-                yield from differ(f"wanted by {party}", target, self.proposed.get((licence, party)))
-        self.proposed = {key: wanted for key, wanted in self.proposed.items() if key[0] != licence}
+        self.agreed = None
+        if is_here(seen, held):
+            yield from differ("what both want", {_wanted(seen, held)}, self._wanted_by(seen, held))
+
+    def _wanted_by(self, seen: Before, held: Compiled) -> set[object]:
+        return {self.proposed.get((seen.event.address, party)) for party in parties(seen, held)}
 
 
-def _target(seen: Before) -> _Target:
-    return seen.words.address("releases"), seen.words.id("modelId", ModelId)
+def _wanted(seen: Before, held: Compiled) -> tuple[_Target, _Target]:
+    """From where to where; a proposal counts for a licence that is still where it was made."""
+    to = seen.words.address("releases"), seen.words.id("modelId", ModelId)
+    return (held.releases or seen.book.releases, held.model_id), to

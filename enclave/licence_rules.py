@@ -61,6 +61,8 @@ def _compiled(seen: Before) -> Iterator[Clash]:
     yield from demand("a term", fixed != lasting)
     yield from demand("seats", terms.seats > 0)
     yield from demand("an interval", terms.every > 0)
+    priced = (terms.period or not terms.price) and (terms.pack or not terms.pack_price)
+    yield from demand("prices of what is sold", bool(priced))
 
 
 def _moved(seen: Before) -> Iterator[Clash]:
@@ -73,20 +75,20 @@ def _moved(seen: Before) -> Iterator[Clash]:
     yield from demand("a move that can be made", expected is not None)
     if expected is not None:
         yield from differ("standing", expected, read_standing(words.struct("standing")))
-    if move != "expire" and _is_here(seen, held):
+    if move != "expire" and is_here(seen, held):
         licensor, licensee = parties(seen, held)
         yield from differ("by", licensee if _is_licensees(move, held) else licensor, words.address("by"))
 
 
 def _proposed(seen: Before) -> Iterator[Clash]:
     held = seen.facts.terms[seen.event.address]
-    if isinstance(held, Compiled) and _is_here(seen, held):
+    if isinstance(held, Compiled) and is_here(seen, held):
         yield from demand("a party", seen.words.address("by") in parties(seen, held))
 
 
 def _drawn(seen: Before) -> Iterator[Clash]:
     held = seen.facts.terms[seen.event.address]
-    if isinstance(held, Compiled) and _is_here(seen, held):
+    if isinstance(held, Compiled) and is_here(seen, held):
         yield from differ("licensor", parties(seen, held)[0], seen.words.address("to"))
 
 
@@ -95,7 +97,7 @@ def parties(seen: Before, held: Compiled) -> tuple[Address, Address]:
     return seen.facts.models[held.model_id].owner, seen.facts.grants[seen.event.address].licensee
 
 
-def _is_here(seen: Before, held: Compiled) -> bool:
+def is_here(seen: Before, held: Compiled) -> bool:
     """Whether the licence looks its parties up in the contracts whose events these are."""
     return held.releases in (None, seen.book.releases)
 

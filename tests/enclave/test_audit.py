@@ -106,8 +106,9 @@ def test_an_honest_history_has_no_findings(desk: Desk, events: list[Event]) -> N
 
 def test_every_field_is_held_to_something_or_documented(desk: Desk, events: list[Event]) -> None:
     unnoticed = missed(desk, events)
-    assert sorted(unnoticed - documented()) == []
-    assert sorted(documented() - unnoticed) == []
+    known = {(event, field) for event, field in documented() if event not in COMPILED}
+    assert sorted(unnoticed - known) == []
+    assert sorted(known - unnoticed) == []
 
 
 def test_a_takeover_is_followed_and_each_of_its_fields_checked(desk: Desk, contested: list[Event]) -> None:
