@@ -102,11 +102,17 @@ class Gathering:
 
     def leftovers(self) -> tuple[Problem, ...]:
         """What the profile cannot express (E302), named; the first ten."""
-        found = sorted({(told(str(path)), told(str(value))) for _, path, value in self._left})
+        found = sorted({(told(str(path)), _value(value)) for _, path, value in self._left})
         return tuple(
-            Problem(code="E302", message=f"a licence cannot express “{path}” (“{value}”) here")
+            Problem(code="E302", message=f"a licence cannot express “{path}”{value} here")
             for path, value in found[:_MOST_TOLD]
         )
+
+
+def _value(node: "Node") -> str:
+    from rdflib import BNode
+
+    return "" if isinstance(node, BNode) else f" (“{told(str(node))}”)"
 
 
 def told(iri: str) -> str:
