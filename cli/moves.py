@@ -30,21 +30,23 @@ _TERM_STATES = ("active", "suspended", "revoked")
 _NOTHING: Mapping[str, str] = {"pay": "NothingDue", "draw": "NothingToDraw", "notify": "NoticeGiven"}
 
 
-def standing(chain: "Chain", licence: "Address") -> dict[str, object]:
-    """How a licence stands; raises `UnknownLicence` for one that was never granted."""
+def standing(chain: "Chain", licence: "Address", move: str) -> dict[str, object]:
+    """How a licence stands that is to make a move.
+
+    Raises `UnknownLicence` for one that was never granted, and `NotConfigured` for one that knows no such move.
+    """
     from registry.compiled import CompiledLicences
     from registry.licences import Kind, Licences
 
     licences = Licences(chain)
     licences.grant_of(licence)
-    match licences.kind_of(licence):
-        case Kind.COMPILED:
-            return _told(CompiledLicences(chain).standing(licence))
-        case Kind.TERM:
-            (state,) = chain.call(licence, "TermLicence", "state")
-            return {"state": _TERM_STATES[int(str(state))]}
-        case _:
-            return {"state": None}
+    kind = licences.kind_of(licence)
+    if kind is Kind.COMPILED:
+        return _told(CompiledLicences(chain).standing(licence))
+    if kind is not Kind.TERM or move not in _TERM:
+        raise _unknown(move, licence)
+    (state,) = chain.call(licence, "TermLicence", "state")
+    return {"state": _TERM_STATES[int(str(state))]}
 
 
 def following(chain: "Chain", licence: "Address") -> dict[str, object]:
@@ -77,22 +79,18 @@ def make(move: str, chain: "Chain", signer: "Account", licence: "Address") -> "M
 def compiled(
     move: str, send: "Make", chain: "Chain", signer: "Account", licence: "Address"
 ) -> "Mined | None":
-    """Make a move of a licence compiled from words; refuses any other licence."""
+    """Make a move of a licence compiled from words; None when the contract says that nothing is left to be done."""
     from registry.chain.reverts import reverted_type
     from registry.compiled import CompiledLicences
-    from registry.errors import NotConfigured, Reverted
-    from registry.licences import Kind, Licences
+    from registry.errors import Reverted
 
-    if Licences(chain).kind_of(licence) is not Kind.COMPILED:
-        hint = "`exequatur licence show` says what can be done with it"
-        raise NotConfigured(f"only licences compiled from words know “{move}”", where=str(licence), hint=hint)
     nothing = reverted_type(_NOTHING[move]) if move in _NOTHING else ()
     try:
         return send(CompiledLicences(chain), signer, licence)
     except nothing:
         return None
     except Reverted:
-        if move == "expire" and standing(chain, licence)["state"] == "expired":
+        if move == "expire" and standing(chain, licence, move)["state"] == "expired":
             return None
         raise
 
@@ -145,6 +143,13 @@ def _next(terms: "LicenceTerms", stands: "LicenceStanding", now: int) -> str:
     if now < terms.start:
         return f"exequatur licence activate, from {instant(terms.start)} on"
     return "exequatur licence activate"
+
+
+def _unknown(move: str, licence: "Address") -> Exception:
+    from registry.errors import NotConfigured
+
+    hint = "`exequatur licence show` says what it is"
+    return NotConfigured(f"only licences compiled from words know “{move}”", where=str(licence), hint=hint)
 
 
 def _told(stands: "LicenceStanding") -> dict[str, object]:

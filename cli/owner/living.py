@@ -103,12 +103,12 @@ def _make(
 
     opened, target = session(chain=chain, account=account), Address.parse(licence.lower())
     result: dict[str, object] = {"licence": target, "move": move}
-    stands = standing(opened.chain(), target)
+    stands = standing(opened.chain(), target, move)
     if made(move, stands):
         show({**result, **stands, "already": True}, as_json)
         return
     with sending(opened, dry_run, as_json, moves=[move]) as (live, signer):
         sent = send(live, signer, target)
-        stands = standing(live, target)
+        stands = standing(live, target, move)
     done = {"already": True} if sent is None else {"already": False, **mined(sent)}
     show({**result, **stands, **done}, as_json)
