@@ -10,7 +10,10 @@ import pytest
 from contracts.ids import PolicyId
 from contracts.licences import LicenceRefusal, LicenceStanding
 from contracts.records import Reason
+from registry.chain.abi import interface
+from registry.chain.embedded import EmbeddedTransport
 from registry.chain.reads import Words
+from registry.chain.transport import Json
 from registry.chain.view import Event
 from registry.compiled import CompiledLicences, read_standing
 from registry.errors import Reverted
@@ -28,6 +31,7 @@ STEPS = 45
 SEED = 20_261_123
 TPM = 2  # a record's bit for it
 MOVES = ("pay", "activate", "buy", "suspend", "resume", "resume", "notify", "revoke", "expire")
+STIPEND = 100_000  # `Permission.CALL_GAS`
 SURE = 120  # seconds within which a test's own transactions are mined
 
 
@@ -297,3 +301,23 @@ def test_a_rented_licence_asks_for_each_payment_and_removes_for_ever(story: Scen
     life.make("expire")
     life.follow()
     assert _at(life, life.held.standing.end - 1, guest) is LicenceRefusal.ENDED
+
+
+@pytest.mark.parametrize("story", ["sold"], indirect=True)
+def test_an_answer_fits_the_gas_it_is_given_while_two_policies_count(story: Scene) -> None:
+    life, guest = Life(story, random.Random(SEED)), Guest()
+    for move in ("pay", "activate"):
+        life.make(move)
+        life.follow()
+    following, _ = story.policies.publish(story.owner, story.enforced, digest())
+    story.models.name_next(story.owner, story.model, 1, following, story.now + EVERY)
+    story.record(guest, kinds=1)
+    story.record(guest, policy=following, kinds=TPM)
+    life.follow()
+    assert _at(life, story.now, guest) is LicenceRefusal.NONE
+    asked = interface("ICompiledLicence").functions["permits"]
+    data = asked.encode((story.model, 1, guest.node, story.now))
+    transport = story.chain.transport
+    assert isinstance(transport, EmbeddedTransport)
+    call: dict[str, Json] = {"to": str(story.licence), "data": "0x" + data.hex()}
+    assert transport.gas_of(call, STIPEND) < 0.75 * STIPEND
