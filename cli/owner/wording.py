@@ -83,6 +83,7 @@ def explain(file: TextArgument, as_json: Json = False) -> None:
     """Say clause by clause who keeps it, which moves it creates, and what follows from it."""
     with reporting(as_json), telling(as_json):
         from registry.licensing.explaining import explained
+        from registry.licensing.problems import visible
 
         _, report = understood(file)
         clauses = explained(report)
@@ -95,16 +96,18 @@ def explain(file: TextArgument, as_json: Json = False) -> None:
             show({"clauses": rows, "because": list(report.because), "remarks": remarks}, as_json)
             return
         for one in clauses:
-            print(f"line {one.line}: {one.text}\n    {one.kept}")
+            print(f"line {one.line}: {visible(one.text)}\n    {one.kept}")
             print("".join(f"    - {move}\n" for move in one.moves), end="")
         print("".join(f"because: {fact}\n" for fact in report.because), end="")
         print("".join(f"{problem.told()}\n" for problem in report.warnings), end="", flush=True)
 
 
 def _report(report: "Report") -> list[str]:
+    from registry.licensing.problems import visible
+
     lines = [problem.told() for problem in report.problems]
     lines += [""] if report.problems and report.clauses else []
-    lines += [f"line {one.line:<3} {one.kind!s:<6}  {one.text}" for one in report.clauses]
+    lines += [f"line {one.line:<3} {one.kind!s:<6}  {visible(one.text)}" for one in report.clauses]
     if not report.ok:
         count = len(report.errors)
         what = "1 error" if count == 1 else f"{count} errors"

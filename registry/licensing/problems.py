@@ -6,6 +6,13 @@ from dataclasses import dataclass
 from contracts.errors import ExitCode
 from registry.errors import RegistryError
 
+_WIDEST, _AROUND = 160, 60  # characters of a source line that are shown, and of these before the caret
+
+
+def visible(text: str) -> str:
+    """A text that may come from anyone, for a terminal: what would move the cursor or turn the writing is a dot."""
+    return "".join(one if one.isprintable() else "·" for one in text)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
@@ -31,10 +38,17 @@ class Problem:
     def told(self) -> str:
         """The problem for people: code, line, message, the source line with a caret, one line of help."""
         place = f" line {self.line}" if self.line else ""
-        lines = [f"{self.code}{place}: {self.message}"]
+        lines = [f"{self.code}{place}: {visible(self.message)}"]
         if self.source and self.column:
-            lines += [f"    {self.source}", "    " + " " * (self.column - 1) + "^" * max(1, self.length)]
-        return "\n".join([*lines, f"    {self.help}"] if self.help else lines)
+            lines += self._pointed()
+        return "\n".join([*lines, f"    {visible(self.help)}"] if self.help else lines)
+
+    def _pointed(self) -> list[str]:
+        """The source line with its caret; of a long one what is around the caret."""
+        start = max(0, self.column - 1 - _AROUND) if len(self.source) > _WIDEST else 0
+        shown, before = self.source[start : start + _WIDEST], self.column - 1 - start
+        caret = "^" * max(1, min(self.length, len(shown) - before))
+        return [f"    {visible(shown)}", "    " + " " * before + caret]
 
     def row(self) -> dict[str, object]:
         """The problem for programs."""
