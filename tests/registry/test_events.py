@@ -3,13 +3,15 @@
 
 import pytest
 
+from contracts.ids import NodeId
+from contracts.records import Reason
 from registry.chain.abi import interface
 from registry.chain.dev import DevChain
 from registry.chain.events import EventReader
 from registry.errors import ChainUnavailable, Reverted
 from registry.replay import dump_events, fold, load_events
 from tests.fakes.chains import funded
-from tests.fakes.scenes import Scene
+from tests.fakes.scenes import Scene, digest
 from tests.fakes.strangers import Said, emitting, saying
 
 _WORD = b"\xff" * 32
@@ -67,3 +69,51 @@ def test_creating_from_code_is_estimated_and_refused_as_it_would_be(chain: DevCh
     assert chain.code(address) == b""
     with pytest.raises(Reverted):
         chain.create(account, bytes.fromhex("60006000fd"), "ILicence")
+
+
+_TERMS = {
+    **dict.fromkeys(("start", "end", "price", "notice", "packPrice", "kinds", "period", "pack"), 0),
+    "lowestVersion": 1,
+    "length": 60,
+    "seats": 1,
+    "every": 3_600,
+    "removes": False,
+    "places": (0, 0, 0, 0),
+    "text": bytes(32),
+}
+_STANDING = {
+    **dict.fromkeys(("since", "end", "paidUntil", "noticeOver", "turn"), 2**32 - 1),
+    "state": 1,
+    "prepaid": True,
+}
+
+
+@pytest.mark.parametrize(("state", "left"), [(1, "Compiled"), (4, "Compiled"), (5, None), (255, None)])
+def test_a_stranger_who_says_it_was_compiled_is_a_licence_of_nobody(
+    story: Scene, state: int, left: str | None
+) -> None:
+    model = {"modelId": story.model}
+    moved = {"move": _WORD, "by": story.stranger.address, "standing": {**_STANDING, "state": state}}
+    said = [
+        saying("TermLicence", "Suspended", model),
+        saying("ICompiledLicence", "Metered", {"remaining": 5}),
+        saying("ICompiledLicence", "Compiled", {**model, "terms": {**_TERMS, **model}}),
+        saying("TermLicence", "Revoked", model),
+        saying("ICompiledLicence", "Moved", {**model, **moved}),
+        saying("ICompiledLicence", "Rebound", {**model, "releases": story.stranger.address}),
+    ]
+    stranger, mined = story.chain.create(story.stranger, emitting(*said), "ILicence")
+    assert [event.name for event in mined.events] == [
+        "Suspended",
+        "Metered",
+        "Compiled",
+        "Revoked",
+        "Moved",
+        "Rebound",
+    ]
+    state_ = fold(story.chain.events(0, story.chain.head().number))
+    held = state_.terms.get(stranger)
+    assert (None if held is None else type(held).__name__) == left
+    assert stranger not in state_.grants
+    asked = (story.model, 1, NodeId(digest()), stranger, story.now)
+    assert state_.permits(*asked) is story.releases.permits(*asked) is Reason.LICENCE
