@@ -68,7 +68,7 @@ def parse(words: Sequence[Word], start: str) -> Part | Misread:
     """A sentence ("title" or "sentence") as its one clause, or where it goes wrong."""
     from lark.exceptions import UnexpectedToken
 
-    tokens = [_token(word, n) for n, word in enumerate(words)]
+    tokens = (_token(word, n) for n, word in enumerate(words))
     try:
         tree = _grammar().parse(tokens, start=start)
     except UnexpectedToken as error:
@@ -138,7 +138,7 @@ def _grammar() -> "Lark":
 
         def __init__(self, _: object) -> None: ...
 
-        def lex(self, words: Sequence["Token"]) -> Iterator["Token"]:  # type: ignore[override]
+        def lex(self, words: Iterator["Token"]) -> Iterator["Token"]:  # type: ignore[override]
             yield from words
 
     text = (files("registry.licensing") / "licence.lark").read_text("utf-8")

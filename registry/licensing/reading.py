@@ -16,6 +16,13 @@ from registry.licensing.words import Word, opening, sentences, unfit_name
 MOST_CHARACTERS = 65_536
 _MOST_PROBLEMS = 20
 _MOST_SHOWN = 160
+_ENOUGH = 100
+_VAGUE = frozenset(
+    {
+        *("should", "ought", "reasonable", "reasonably", "prompt", "promptly", "timely"),
+        *("best", "efforts", "endeavours", "appropriate", "material"),
+    }
+)
 
 
 class ClauseClass(StrEnum):
@@ -63,7 +70,8 @@ def read(text: str) -> Reading:
 def _nothing(problems: Sequence[Problem], clauses: Sequence[Clause] = ()) -> Reading:
     kept = sorted(problems, key=lambda one: (one.line == 0, one.line, one.column))
     if len(kept) > _MOST_PROBLEMS:
-        more = f"there are {len(kept) - _MOST_PROBLEMS} more problems; repair these first."
+        least = "at least " if len(kept) > _ENOUGH else ""
+        more = f"there are {least}{len(kept) - _MOST_PROBLEMS} more problems; repair these first."
         kept = [*kept[:_MOST_PROBLEMS], Problem(code="E101", message=more)]
     return Reading(licence=None, problems=tuple(kept), clauses=tuple(clauses))
 
@@ -80,11 +88,13 @@ class _Reader:
         self._unread: list[Sequence[Word]] = []
 
     def reading(self) -> Reading:
-        first = True
+        start = "title"
         for sentence in self._words:
-            for part in self._parsed(sentence, first):
-                self._take(part, sentence)
-            first = False
+            for part, words in self._parsed(sentence, start):
+                self._take(part, words)
+            start = "sentence"
+            if self._enough():
+                return _nothing(self._problems, self._clauses)
         self._missing()
         if self._problems:
             return _nothing(self._problems, self._clauses)
@@ -96,28 +106,32 @@ class _Reader:
         remarks = sorted((one for one in noted if one is not None), key=lambda one: one.line)
         return Reading(licence=licence, problems=tuple(remarks), clauses=tuple(self._clauses))
 
-    def _parsed(self, sentence: Sequence[Word], first: bool) -> Iterator[Part]:
-        """The clauses of a sentence: one, or more where a full stop was forgotten at the end of a line."""
+    def _enough(self) -> bool:
+        """Whether so much is wrong that reading on would only cost time."""
+        return len(self._problems) > _ENOUGH
+
+    def _parsed(self, sentence: Sequence[Word], start: str) -> Iterator[tuple[Part, Sequence[Word]]]:
+        """The clauses of a sentence, with their words: more than one where a full stop was forgotten on a line."""
         odd = next(filter(None, map(_odd, sentence)), None)
         if odd:
             self._complain(*odd)
             self._unread.append(sentence)
             return
-        found = parse(sentence, "title" if first else "sentence")
-        if isinstance(found, Part):
-            yield found
-            return
-        rest = self._rest(sentence, found)
-        self._misread(found, sentence, cut=bool(rest))
-        if rest:
-            whole = parse(
-                [*sentence[: len(sentence) - len(rest)], _stop(rest[0])], "title" if first else "sentence"
-            )
+        while not self._enough():
+            found = parse(sentence, start)
+            if isinstance(found, Part):
+                yield found, sentence
+                return
+            rest = self._rest(sentence, found)
+            self._misread(found, sentence, cut=bool(rest))
+            if not rest:
+                self._unread.append(sentence)
+                return
+            before = sentence[: len(sentence) - len(rest)]
+            whole = parse([*before, _stop(rest[0])], start)
             if isinstance(whole, Part):
-                yield whole
-            yield from self._parsed((opening(rest[0]), *rest[1:]), False)
-        else:
-            self._unread.append(sentence)
+                yield whole, before
+            sentence, start = (opening(rest[0]), *rest[1:]), "sentence"
 
     def _rest(self, sentence: Sequence[Word], found: Misread) -> Sequence[Word]:
         if found.word is None or not found.stops or found.word is sentence[0]:
@@ -132,8 +146,18 @@ class _Reader:
         elif found.word.kind == "DOT":
             self._complain("E101", "the sentence ends too soon.", found.help, found.word)
         else:
-            shown = found.word.text if len(found.word.text) <= 40 else found.word.text[:40] + "…"
-            self._complain("E101", f"I do not understand “{shown}” here.", found.help, found.word)
+            self._not_understood(found.word, found.help, sentence)
+
+    def _not_understood(self, word: Word, help_: str, sentence: Sequence[Word]) -> None:
+        at = sentence.index(word)
+        vague = next((one for one in sentence[at : at + 3] if one.text.lower() in _VAGUE), None)
+        if vague is None:
+            shown = word.text if len(word.text) <= 40 else word.text[:40] + "…"
+            self._complain("E101", f"I do not understand “{shown}” here.", help_, word)
+            return
+        message = f"“{vague.text}” leaves open what is meant; a licence says only what can be checked."
+        help_ = help_ if vague is word else f"at “{word.text}”: {help_}"
+        self._complain("E101", message, help_, vague)
 
     def _take(self, part: Part, sentence: Sequence[Word]) -> None:
         fact, wrong = facts_of(part, sentence[0])
@@ -147,7 +171,7 @@ class _Reader:
             return
         self._facts[fact.key] = fact
         if part.name != "title":
-            text = " ".join(_source(self._lines, sentence).split())
+            text = _wording(sentence)
             self._clauses.append(Clause(line=line, text=text, form=part.name, kind=_class(part)))
 
     def _missing(self) -> None:
@@ -224,10 +248,7 @@ def _class(part: Part) -> ClauseClass:
     return ClauseClass.CLAIM if claimed else ClauseClass.CHAIN
 
 
-def _source(lines: Sequence[str], sentence: Sequence[Word]) -> str:
-    first, last = sentence[0], sentence[-1]
-    if first.line == last.line:
-        return lines[first.line - 1][first.column - 1 : last.column + len(last.text) - 1]
-    whole = [lines[first.line - 1][first.column - 1 :], *lines[first.line : last.line]]
-    whole[-1] = lines[last.line - 1][: last.column + len(last.text) - 1]
-    return "\n".join(line.partition("#")[0] if '"' not in line else line for line in whole)
+def _wording(words: Sequence[Word]) -> str:
+    """A sentence on one line, its blanks and remarks left out."""
+    glued = ("COMMA", "DOT")
+    return "".join(("" if not n or word.kind in glued else " ") + word.text for n, word in enumerate(words))

@@ -27,6 +27,8 @@ from registry.licensing.saying import checksummed
 from registry.licensing.vocabulary import fields, hardware, places
 from registry.licensing.words import MONTHS, UNITS, VERBS, Word
 
+_MOST_HELPED = 20
+
 Complaint = tuple[str, str, str, Word]
 """A code, a message, a help, and the word it is about."""
 
@@ -104,8 +106,7 @@ class _Saying:
             if one in table:
                 self.places.setdefault(name, word)
                 continue
-            near = get_close_matches(one.lower(), {known.lower(): known for known in table}, n=1, cutoff=0.6)
-            right = next((known for known in table if near and known.lower() == near[0]), "")
+            right = _nearest(one, table) if len(self.wrong) < _MOST_HELPED else ""
             help_ = f"did you mean “{right}”?" if right else "known are, among others, " + _some(table)
             self.complain("E210", f"“{one}” is not {what} that this language knows.", help_, word)
         return names
@@ -249,6 +250,12 @@ _FORMS: Mapping[str, tuple[str, _Understand]] = {
     "revoke_notice": ("revoke", _every("notice")),
     "law": ("law", _law),
 }
+
+
+def _nearest(name: str, table: Mapping[str, object]) -> str:
+    known = {one.lower(): one for one in table}
+    near = get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+    return known[near[0]] if near else ""
 
 
 def _some(table: Mapping[str, object]) -> str:

@@ -100,7 +100,7 @@ def _split(text: str) -> Iterator[Word]:
     for found in _WORDS.finditer(text):
         kind, written = str(found.lastgroup), found.group()
         if kind != "BLANK":
-            if kind in ("INT", "DECIMAL") and len(written) > _MOST_DIGITS:
+            if kind in ("INT", "DECIMAL", "GROUPED") and len(written) > _MOST_DIGITS:
                 kind = "UNKNOWN"
             yield Word(kind=kind, text=written, line=line, column=found.start() - began + 1)
         elif "\n" in written:

@@ -27,7 +27,7 @@ def test_case_03_a_sample_said_again_reads_as_the_same_licence(name: str) -> Non
     assert read_back(licence) == licence
 
 
-@settings(_PATIENT, max_examples=100)
+@settings(_PATIENT, max_examples=200)
 @given(licence=licences())
 def test_any_licence_said_reads_back_as_the_same(licence: Licence) -> None:
     assert read_back(licence) == licence
