@@ -216,7 +216,7 @@ def _surprises(licence: Licence) -> Iterator[Fault]:
     if licence.on_failure is OnFailure.REMOVE:
         yield Fault(
             code="W605",
-            part="fail_remove",
+            part="fail",
             message="a machine that is removed may come back as a new node after a restart.",
             help="the licensee must let each new node in",
         )
