@@ -34,6 +34,14 @@ _HINTS = {
     "BlockNotHigher": "a newer verdict is recorded already",
     "Superseded": "a newer verdict is recorded; ask for the key again",
     "AlreadyPublished": "publish a changed document, or use the policy that is there",
+    "NotLicensor": "sign with the account that owns the model",
+    "OutOfTurn": "somebody moved the licence since you looked; look again with `exequatur licence show`",
+    "FeeUnpaid": "pay first: `exequatur licence pay`",
+    "NothingDue": "the fee is paid, and no more than one period ahead may be",
+    "NoticeNotOver": "give notice with `exequatur licence notify`, and wait until it is over",
+    "NotStarted": "wait for the first day of the term",
+    "NotOver": "the term still runs",
+    "CreditExhausted": "buy answers with `exequatur licence buy`",
     "AlreadyRegistered": "choose another name, or add a version",
 }
 
