@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from contracts.ids import PolicyId
+from contracts.ids import Address, ModelId, PolicyId
 from contracts.licences import LicenceRefusal, LicenceStanding
 from contracts.records import Reason
 from registry.chain.abi import interface
@@ -16,7 +16,7 @@ from registry.chain.reads import Words
 from registry.chain.transport import Json
 from registry.chain.view import Event
 from registry.compiled import CompiledLicences, read_standing
-from registry.errors import Reverted
+from registry.errors import NotReplayable, Reverted
 from registry.replay import State, fold
 from registry.speaking import move_of
 from registry.terms import Compiled
@@ -321,3 +321,29 @@ def test_an_answer_fits_the_gas_it_is_given_while_two_policies_count(story: Scen
     assert isinstance(transport, EmbeddedTransport)
     call: dict[str, Json] = {"to": str(story.licence), "data": "0x" + data.hex()}
     assert transport.gas_of(call, STIPEND) < 0.75 * STIPEND
+
+
+@pytest.mark.parametrize("story", ["sold"], indirect=True)
+def test_a_licence_that_was_moved_elsewhere_is_replayed_once_it_is_back(story: Scene) -> None:
+    life, guest, book = Life(story, random.Random(SEED)), Guest(), story.chain.book
+    for move in ("pay", "activate"):
+        life.make(move)
+        life.follow()
+    story.record(guest, kinds=TPM)
+    wiring = (book.models, book.policies, book.attestations, book.licences)
+    other, _ = story.chain.deploy(story.owner, "ReleaseLog", *wiring)
+
+    def rebind(to: Address) -> State:
+        for party in (story.owner, story.licensee):
+            life.calls.rebind(party, story.licence, to, story.model)
+        return fold(story.chain.events(0, story.chain.head().number))
+
+    asked = (story.licence, story.model, 1, guest.node, story.now)
+    moved = rebind(other)
+    assert life.calls.bound(story.licence) == (other, story.model)
+    with pytest.raises(NotReplayable):
+        moved.refusal_of(*asked)
+    assert moved.refusal_of(story.licence, ModelId(digest()), *asked[2:]) is LicenceRefusal.OTHER_MODEL
+    back = rebind(book.releases)
+    assert back.refusal_of(*asked) is LicenceRefusal.NONE
+    assert back.terms[story.licence].model_id == story.model
