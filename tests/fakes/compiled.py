@@ -27,6 +27,7 @@ from registry.licensing.model import (
 )
 from registry.signing import Account
 
+_ANY_MODEL = ModelId(hashlib.sha256(b"any model").digest())
 PACK = 1_000
 PRICE = 5 * 10**17
 PACK_PRICE = 10**17
@@ -86,9 +87,18 @@ def digest_of(licence: Licence) -> Digest:
     return Digest(hashlib.sha256(repr(licence).encode()).digest())
 
 
-@cache
 def creation(licence: Licence) -> bytes:
-    """The creation code of a licence's contract, without its proofs."""
+    """The creation code of a licence's contract, without its proofs.
+
+    Licences that differ in their model alone are compiled once: its id is put into the code.
+    """
+    code = _compiled(replace(licence, model=replace(licence.model, model_id=_ANY_MODEL)))
+    assert bytes(_ANY_MODEL) in code
+    return code.replace(_ANY_MODEL, licence.model.model_id)
+
+
+@cache
+def _compiled(licence: Licence) -> bytes:
     from contracts.solc import find
     from registry.licensing.building import compiled
     from registry.licensing.solidity import source
