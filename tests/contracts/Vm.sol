@@ -18,12 +18,14 @@ interface Vm {
     function addr(uint256 key) external pure returns (address);
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function prank(address caller) external;
+    function deal(address account, uint256 balance) external;
     function warp(uint256 timestamp) external;
     function roll(uint256 number) external;
     function setBlockhash(uint256 number, bytes32 hash) external;
     function expectRevert(bytes calldata data) external;
     function expectRevert(bytes4 selector) external;
     function expectPartialRevert(bytes4 selector) external;
+    function expectEmit() external;
     function expectEmit(address emitter) external;
     function assume(bool holds) external pure;
     function recordLogs() external;
