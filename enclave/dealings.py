@@ -25,9 +25,9 @@ class Dealings:
     """Follows what was paid to each licence, and what its parties proposed; a sale waits for the move that explains it."""
 
     paid: dict[Address, int] = field(default_factory=dict)
-    proposed: dict[tuple[Address, Address], tuple[_Target, _Target]] = field(default_factory=dict)
+    proposed: dict[tuple[Address, Address], _Target] = field(default_factory=dict)
     sale: _Sale | None = None
-    agreed: tuple[Digest, Address] | None = None
+    agreed: Digest | None = None
 
     def sells(self, seen: Before, change: int) -> bool:
         """Whether answers that were added are whole packs of a compiled licence, which is then to say who bought them."""
@@ -56,7 +56,7 @@ class Dealings:
 
     def left_over(self, transaction: Digest | None = None) -> Iterator[Clash]:
         """In an earlier transaction, answers that nobody bought, or a move that both parties wanted and was not made."""
-        if self.agreed is not None and self.agreed[0] != transaction:
+        if self.agreed is not None and self.agreed != transaction:
             yield Clash(what="move that both want", expected="another event in the transaction", found="none")
             self.agreed = None
         if self.sale is not None and self.sale.transaction != transaction:
@@ -75,21 +75,21 @@ class Dealings:
             self.paid[licence] = self.paid.get(licence, 0) + sale.packs * held.terms.pack_price
 
     def _proposed(self, seen: Before, held: Compiled) -> None:
-        licence, wanted = seen.event.address, _wanted(seen, held)
+        licence, wanted = seen.event.address, _wanted(seen)
         self.proposed[licence, seen.words.address("by")] = wanted
         if is_here(seen, held) and self._wanted_by(seen, held) == {wanted}:
-            self.agreed = seen.event.transaction, licence
+            self.agreed = seen.event.transaction
 
     def _rebound(self, seen: Before, held: Compiled) -> Iterator[Clash]:
         self.agreed = None
         if is_here(seen, held):
-            yield from differ("what both want", {_wanted(seen, held)}, self._wanted_by(seen, held))
+            yield from differ("what both want", {_wanted(seen)}, self._wanted_by(seen, held))
+        for key in [key for key in self.proposed if key[0] == seen.event.address]:
+            del self.proposed[key]  # no proposal outlives a move
 
     def _wanted_by(self, seen: Before, held: Compiled) -> set[object]:
         return {self.proposed.get((seen.event.address, party)) for party in parties(seen, held)}
 
 
-def _wanted(seen: Before, held: Compiled) -> tuple[_Target, _Target]:
-    """From where to where; a proposal counts for a licence that is still where it was made."""
-    to = seen.words.address("releases"), seen.words.id("modelId", ModelId)
-    return (held.releases or seen.book.releases, held.model_id), to
+def _wanted(seen: Before) -> _Target:
+    return seen.words.address("releases"), seen.words.id("modelId", ModelId)
