@@ -141,13 +141,19 @@ def refused(ready: Template, blank: Blank, answer: str, others: Mapping[str, str
 
 
 def unfilled(text: str) -> tuple[Problem, ...]:
-    """One problem for each blank that is still in a text."""
+    """One problem for each blank that is still in a text; what looks like one in a name or a comment is none."""
     return tuple(
-        _empty(found, line, number)
-        for number, line in enumerate(text.splitlines(), 1)
+        _empty(found, line.rstrip("\r"), number)
+        for number, line in enumerate(text.split("\n"), 1)
         for found in _BLANK.finditer(line)
-        if not line.lstrip().startswith("#")
+        if _in_words(line[: found.start()])
     )
+
+
+def _in_words(before: str) -> bool:
+    """Whether what follows on a line is neither in quotes nor in a comment."""
+    bare = re.sub(r'"[^"]*"', "", before)
+    return '"' not in bare and "#" not in bare
 
 
 def _empty(found: "re.Match[str]", line: str, number: int) -> Problem:

@@ -109,7 +109,7 @@ def _understood(text: str, licence: Licence, clauses: tuple[Clause, ...], proble
     proof = prove(net)
     found = [*zip(meant.problems, meant.words, strict=True), *((one, "") for one in proof.problems)]
     known = {(one.code, one.message) for one in problems}
-    lines = text.splitlines()
+    lines = [line.rstrip("\r") for line in text.split("\n")]
     placed = [
         _placed(one, word, clauses, lines) for one, word in found if (one.code, one.message) not in known
     ]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-CLI = Path(__file__).resolve().parents[2] / "cli"
+ROOT = Path(__file__).resolve().parents[2]
+CLI = ROOT / "cli"
 SENDING = ("web3", "eth_abi", "eth_utils", "eth_account", "onnxruntime")
 HEAVY = (*SENDING, "eth_tester", "cryptography", "numpy", "requests", "fsspec", "coincurve", "rich")
 PROBE = """
@@ -53,6 +54,13 @@ def test_show_and_status_load_nothing_that_sends(connected, published: dict[str,
     node = ("node", "status", policy, "--policy", policy, "--licence", licence, "--model", "m")
     shows = [("model", "show", "m"), ("policy", "show", policy), ("licence", "show", licence), node]
     assert not set(SENDING) & loaded(connected, *shows, ("keys", "show", "owner"), ("keys", "list"))
+
+
+def test_checking_a_licence_loads_neither_chain_nor_compiler_nor_rdf(keyboard) -> None:
+    text = ROOT / "tests" / "vectors" / "licences" / "pump.txt"
+    reads = [("licence", command, str(text)) for command in ("check", "say", "explain", "prove")]
+    needless = {"rdflib", "pyshacl", "jinja2", "z3", "solcx", "registry.chain", "enclave", *HEAVY}
+    assert not needless & loaded(keyboard, *reads, ("licence", "new"))
 
 
 def test_command_modules_import_only_typer_and_the_standard_library_at_the_top() -> None:

@@ -4,6 +4,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from registry.licensing.explaining import KEPT, MOVES, explained
 from registry.licensing.problems import LicenceRefused
@@ -12,6 +14,29 @@ from registry.licensing.report import check, require
 from tests.conftest import ROOT
 
 SAMPLES = sorted((ROOT / "tests" / "vectors" / "licences").glob("*.txt"), key=Path.as_posix)
+_PIECES = st.tuples(
+    st.sampled_from([0, 1, 5, 40]),
+    st.sampled_from(
+        [
+            "",
+            " ",
+            "\n",
+            "\t",
+            ".",
+            '"',
+            "the",
+            "0",
+            "9" * 70,
+            "{{price}}",
+            "# ",
+            "and",
+            "\u202e",
+            "Ä",
+            "1.000",
+        ]
+    )
+    | st.text(max_size=3),
+)
 PUMP = (ROOT / "tests" / "vectors" / "licences" / "pump.txt").read_text("utf-8")
 
 
@@ -63,11 +88,40 @@ def test_a_word_on_a_later_line_of_its_sentence_is_found_there() -> None:
     assert (problem.code, problem.line, problem.column) == ("E204", 8, 3)
 
 
+def test_a_name_that_looks_like_a_blank_is_a_name() -> None:
+    odd = PUMP.replace('"Nordwerk AG"', '"{{ 7*7 }}"').replace("at any time.", "at any time. # {{price}}")
+    assert check(odd).ok
+    (problem,) = check(PUMP.replace("2.5 ETH", "{{price}}")).errors
+    assert (problem.line, problem.column, problem.length) == (11, 23, len("{{price}}"))
+
+
 def test_no_licence_is_had_from_a_text_with_errors() -> None:
     with pytest.raises(LicenceRefused) as refusal:
         require(PUMP.replace("2 nodes", "0 nodes"), where="pump.txt")
     assert (refusal.value.reasons, refusal.value.where) == (("E205",), "pump.txt")
     assert require(PUMP)[0].seats == 2
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(SAMPLES), st.lists(st.tuples(st.integers(0, 1_500), _PIECES), min_size=1, max_size=4))
+def test_whatever_is_done_to_a_text_its_report_points_into_it(
+    sample: Path, changes: list[tuple[int, tuple[int, str]]]
+) -> None:
+    text = sample.read_text("utf-8")
+    for at, (removed, put) in changes:
+        text = text[:at] + put + text[at + removed :]
+    report = check(text)
+    assert (
+        report.ok == (not report.errors) == (report.licence is not None and all(report.properties.values()))
+    )
+    lines = text.split("\n")
+    for problem in report.problems:
+        assert problem.told().startswith(problem.code)
+        assert (problem.line == 0) == (problem.column == 0)
+        if problem.line:
+            line = lines[problem.line - 1].rstrip("\r").replace("\t", " ")
+            assert line.startswith(problem.source.replace("\t", " "))
+            assert 1 <= problem.column <= problem.column + problem.length - 1 <= max(1, len(line)) + 1
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
