@@ -15,6 +15,7 @@ from registry.compiled import CompiledLicences
 from registry.licensing.building import build, compiled
 from registry.licensing.reading import read
 from tests.cli.conftest import Keyboard
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.forge
 
@@ -32,6 +33,7 @@ The licensee buys inferences in packs of 100 for 0.1 ETH.
 The licensor may revoke the licence with 30 days notice.
 """
 ETHER = 10**18
+PUMP = ROOT / "tests" / "vectors" / "licences" / "pump.txt"
 
 
 @pytest.fixture(autouse=True)
@@ -141,6 +143,21 @@ def test_verify_tells_another_text_from_this(connected: Keyboard, text: Path) ->
         assert ("another text" in difference) == (old == "Pump Guard")
     said = connected("licence", "verify", Address(b"\x01" * 20), text, "--json")
     assert (said.code, said.json["differences"]) == (5, ["there is no contract at this address"])
+
+
+def test_build_writes_all_that_was_made_and_the_same_again(keyboard: Keyboard) -> None:
+    made = [keyboard.json("licence", "build", PUMP, "--out", folder) for folder in ("one", "two")]
+    names = made[0]["files"]
+    assert isinstance(names, list)
+    assert sorted(path.name for path in Path("one").iterdir()) == sorted(names)
+    for name in names:
+        assert Path("one", name).read_bytes() == Path("two", name).read_bytes(), name
+    assert made[0]["text"] == made[1]["text"] == keyboard.json("licence", "say", PUMP)["digest"]
+    assert Path("one/licence.txt").read_text("utf-8") == PUMP.read_text("utf-8")
+    assert len(bytes.fromhex(Path("one/runtime.hex").read_text())) == made[0]["bytes"]
+    assert "Nordwerk" not in Path("one/Licence.sol").read_text("utf-8")
+    Path("one/licence.odrl.json").rename("back.json")
+    assert keyboard("licence", "import", "back.json").out == PUMP.read_text("utf-8")
 
 
 def test_who_does_not_own_the_model_cannot_deploy(connected: Keyboard, text: Path) -> None:
