@@ -110,6 +110,13 @@ def rebinding(releases: "Address", model: "ModelId") -> "Make":
     return lambda licences, signer, licence: licences.rebind(signer, licence, releases, model)
 
 
+def bound(chain: "Chain", licence: "Address", releases: "Address", model: "ModelId") -> bool:
+    """Whether a licence answers to this release log, under this id of its model."""
+    from registry.compiled import CompiledLicences
+
+    return CompiledLicences(chain).bound(licence) == (releases, model)
+
+
 def _makers() -> "Mapping[str, Make]":
     return {
         "pay": lambda of, by, it: of.pay(by, it, of.standing(it).turn, of.terms(it).price),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import AccountName, Chain, DryRun, Json, LicenceArgument
-from cli.output import reporting, show
+from cli.output import note, reporting, show
 
 if TYPE_CHECKING:
     from contracts.ids import Address
@@ -81,13 +81,16 @@ def rebind(
 ) -> None:
     """Move a licence to other contracts, once licensor and licensee asked for the same."""
     with reporting(as_json):
-        from cli.moves import compiled, rebinding
+        from cli.moves import bound, compiled, rebinding
         from contracts.ids import Address, ModelId
 
         to, known = Address.parse(releases.lower()), ModelId.parse(model)
 
         def send(live: "Live", signer: "Account", target: "Address") -> "Mined | None":
-            return compiled("rebind", rebinding(to, known), live, signer, target)
+            sent = compiled("rebind", rebinding(to, known), live, signer, target)
+            if not bound(live, target, to, known):
+                note("it moves once the other party asks for the same")
+            return sent
 
         _make(licence, "rebind", send, chain, account, dry_run, as_json)
 

@@ -122,6 +122,22 @@ def test_a_licence_lives_by_its_commands(connected: Keyboard, text: Path) -> Non
     assert (shown["state"], shown["answers_left"]) == ("active", 300)
 
 
+def test_a_licence_moves_to_other_contracts_once_both_parties_asked(
+    connected: Keyboard, served_chain: tuple[EmbeddedChain, str], text: Path
+) -> None:
+    chain, _ = served_chain
+    deployed = connected.json("licence", "deploy", text)
+    licence, releases = deployed["licence"], chain.book.releases
+    connected.json("licence", "accept", licence, account="licensee")
+    for name in ("owner", "licensee"):  # to where it is
+        words = ["licence", "rebind", licence, "--releases", releases, "--model", deployed["model"]]
+        said = connected(*words, account=name)
+        assert (said.code, "once the other party asks" in said.err) == (0, False)
+    elsewhere = ["--releases", chain.book.models, "--model", deployed["model"]]
+    said = connected("licence", "rebind", licence, *elsewhere, account="owner")
+    assert (said.code, "once the other party asks" in said.err) == (0, True)
+
+
 def test_a_revoked_licence_may_be_deployed_anew(connected: Keyboard, text: Path) -> None:
     licence = connected.json("licence", "deploy", text)["licence"]
     assert connected.json("licence", "revoke", licence)["state"] == "revoked"
