@@ -96,8 +96,7 @@ class Walk:
         self.covered.update(happened)
         self._ask()
         if life.state("L") == "Expired" and not life.numbers.recorded_end:
-            life.record_end()
-            self._ask()
+            self._ended()
         return happened == [move]
 
     def _made(self, move: Move) -> list[Move]:
@@ -108,6 +107,13 @@ class Walk:
         except (Reverted, AssertionError) as error:
             raise Disagreed("walk", f"{move.label} in {before}: {error}") from error
         return [move]
+
+    def _ended(self) -> None:
+        try:
+            self.life.record_end()
+        except Reverted as error:
+            raise Disagreed("walk", f"expire in {marked(self.life)}: {error}") from error
+        self._ask()
 
     def _passed(self) -> list[Move]:
         deadline = self.life.next_deadline()
