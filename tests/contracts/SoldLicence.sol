@@ -157,6 +157,10 @@ contract Licence is ILicence, Meter, Lifecycle, Seats {
         require(
             releases.MODELS().ownerOf(modelId) == licensor, ICompiledLicence.NotLicensor(modelId, licensor)
         );
+        // Else it could lose its licensee for ever: who is none there could not ask to come back.
+        require(
+            releases.LICENCES().licenseeOf(address(this)) == licensee, ICompiledLicence.NotLicensee(licensee)
+        );
         _releases = releases;
         ++_rebinds;
         _modelId = modelId;
