@@ -40,8 +40,12 @@ def overdue(licence: "Licence", now: int) -> str:
 
 def contracts_of(chain: "Chain", built: "Built") -> "list[Address]":
     """Contracts on this chain that are the one of this text, to the last byte, and answer to our release log."""
+    from contracts.ids import Digest
+    from registry.chain.reads import Words
+
     events = chain.events(chain.book.deployed_at, chain.head().number)
-    created = [event.address for event in events if event.name == "Compiled"]
+    made = ((event.address, Words(event.args)) for event in events if event.name == "Compiled")
+    created = [address for address, said in made if said.struct("terms").id("text", Digest) == built.digest]
     return [address for address in dict.fromkeys(created) if not differing(chain, address, built)]
 
 
