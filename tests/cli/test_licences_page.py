@@ -10,11 +10,13 @@ import pytest
 
 from registry.chain.dev import fund
 from registry.chain.embedded import EmbeddedChain
+from registry.licensing.model import Currency, Unit, Verb
 from registry.licensing.net import net_of
 from registry.licensing.pictures import svg
 from registry.licensing.properties import PROPERTIES, promise
 from registry.licensing.reading import read
 from registry.licensing.report import check
+from registry.licensing.vocabulary import fields, hardware, places
 from tests.cli.conftest import Keyboard
 from tests.conftest import ROOT
 from tests.fakes.mistakes import changed
@@ -26,9 +28,9 @@ _BLOCK = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _ON_CHAIN = "$MODEL", "$LICENCE"
 
 
-def rows(heading: str) -> list[list[str]]:
+def rows(heading: str, level: str = "##") -> list[list[str]]:
     """Cells of the first table below a heading."""
-    below = PAGE[PAGE.index(f"\n## {heading}\n") :].splitlines()
+    below = PAGE[PAGE.index(f"\n{level} {heading}\n") :].splitlines()
     table = [line for line in below if line.startswith("|")]
     end = next((n for n, line in enumerate(table) if n > 1 and set(line) <= set("| -")), len(table) + 1)
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2 : end - 1]]
@@ -77,6 +79,18 @@ def test_the_page_has_every_sentence_with_its_class() -> None:
     grammar = (ROOT / "registry" / "licensing" / "licence.lark").read_text("utf-8")
     (named,) = re.findall(r"^_clause:(.*?)\n\n", grammar, re.DOTALL | re.MULTILINE)
     assert forms == set(named.replace("|", " ").split())
+
+
+def test_the_page_has_every_word_that_may_be_chosen() -> None:
+    regions = [name for name, place in places().items() if len(place.codes) > 1]
+    told = {
+        word.strip().strip('"').removeprefix("the ")
+        for _, known in rows("The words", "###")
+        for word in known.split(",")
+    }
+    told = {word.removeprefix("and ").removeprefix("the ").partition(" (")[0] for word in told}
+    for word in (*Unit, *Currency, *Verb, *hardware(), *fields(), *regions):
+        assert word in told, word
 
 
 @pytest.mark.parametrize(("code", "example", "message", "advice"), rows("Every error"))
