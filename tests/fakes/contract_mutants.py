@@ -131,7 +131,7 @@ CONTRACT_MUTANTS = (
     _in_life(
         "two periods ahead", "<= uint256(time) + period", "<= uint256(time) + 2 * uint256(period)", "walk"
     ),
-    _in_life("a second paid too much", "when < _held.paidUntil ?", "when <= _held.paidUntil ?", "walk"),
+    _in_life("a second paid too much", "when < _held.paidUntil ?", "when <= _held.paidUntil ?", "boundary"),
     _in_life("a second after the end", "|| when >= _held.end)", "|| when > _held.end)", "boundary"),
     _in_life(
         "the end a second late", "_held.end != 0 && time >= _held.end", "_held.end != 0 && time > _held.end", "walk"
@@ -160,13 +160,37 @@ CONTRACT_MUTANTS = (
     _in_life(
         "revoked after the end", "require(_isOpen(state), ICompiledLicence.WrongState(state));", "", "walk"
     ),
-    _in_seats("a record a second too old", ">= every) return ICompiledLicence.Refusal.Stale", "> every) return ICompiledLicence.Refusal.Stale", "walk"),
-    _in_seats("a record of any age", "if (when - record.asOf >= every) return ICompiledLicence.Refusal.Stale;", "", "boundary"),
-    _in_seats("a record from the future", "record.recordedAt == 0 || record.asOf > when", "record.recordedAt == 0", "boundary"),
-    _in_seats("any place", "return _isAllowed(record.place) ? ICompiledLicence.Refusal.None : ICompiledLicence.Refusal.Place;", "return ICompiledLicence.Refusal.None;", "place"),
-    _in_seats("any hardware", "if (wanted != 0 && record.kinds & wanted == 0) return ICompiledLicence.Refusal.Hardware;", "", "hardware"),
-    _in_seats("a late node comes back", "uint256(record.gap) * 1 minutes >= every", "uint256(record.gap) * 1 minutes > every", "gap", removes=True),
-    _in_seats("a node removed a minute early", "uint256(record.gap) * 1 minutes >= every", "(uint256(record.gap) + 1) * 1 minutes >= every", "gap", removes=True),
+    _in_seats("a record a second too old", "when - asOf >= every", "when - asOf > every", "boundary"),
+    _in_seats(
+        "a record of any age", "if (when - asOf >= every) return ICompiledLicence.Refusal.Stale;", "", "boundary"
+    ),
+    _in_seats(
+        "a record from the future",
+        "if (asOf > when) return ICompiledLicence.Refusal.NoRecord;\n        if (when - asOf >= every)",
+        "if (when > asOf && when - asOf >= every)",
+        "boundary",
+    ),
+    _in_seats(
+        "any place",
+        "return placed ? ICompiledLicence.Refusal.None : ICompiledLicence.Refusal.Place;",
+        "return ICompiledLicence.Refusal.None;",
+        "place",
+    ),
+    _in_seats("any hardware", "if (!suited) return ICompiledLicence.Refusal.Hardware;", "", "hardware"),
+    _in_seats(
+        "a late node comes back",
+        "uint256(gap) * 1 minutes >= every",
+        "uint256(gap) * 1 minutes > every",
+        "gap",
+        removes=True,
+    ),
+    _in_seats(
+        "a node removed a minute early",
+        "uint256(gap) * 1 minutes >= every",
+        "(uint256(gap) + 1) * 1 minutes >= every",
+        "gap",
+        removes=True,
+    ),
     _in_meter(
         "one answer overspent",
         "require(amount <= _left, ICompiledLicence.CreditExhausted(_left, amount));\n        _left -= amount;",
@@ -180,5 +204,5 @@ CONTRACT_MUTANTS = (
         "_spent -= amount > _spent ? _spent : amount;",
         "bound",
     ),
-    _in_meter("an answer more in a pack", "_left += answers;", "_left += answers + 1;", "standing"),
+    _in_meter("an answer more in a pack", "_left += answers;", "_left += answers + 1;", "bound"),
 )  # fmt: skip

@@ -158,6 +158,12 @@ class Life:
         self.numbers.turn += 1
         self.numbers.recorded_end = True
 
+    def pay_again(self) -> None:
+        """Pay for the next period of an active licence, outside the net."""
+        self._by_party(
+            next(move for move in self.net.moves if move.name == "pay" and "L.Active" in move.read)
+        )
+
     def permits(self, node: int, when: int) -> bool:
         """What the licence must answer for a node about any time, as things stand."""
         numbers, recorded = self.numbers, self.numbers.as_of.get(node)

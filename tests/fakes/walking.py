@@ -4,15 +4,19 @@
 from collections import Counter, deque
 from dataclasses import dataclass
 
+from registry.chain.abi import interface
 from registry.errors import Reverted
+from registry.licensing.meaning import meaning
 from registry.licensing.model import Licence
 from registry.licensing.net import Marking, Move
-from tests.fakes.grounds import Ground
+from tests.fakes.grounds import Ground, Question
 from tests.fakes.lives import MARGIN, Life, removes
-from tests.fakes.probing import Disagreed, enabled, marked, probe
+from tests.fakes.probing import Disagreed, marked, probe
+from tests.fakes.scenes import Guest
 
 _SEARCHED = 4_000  # markings looked through before a walk begins again
 _PATIENCE = 12  # times that time may cross a plan before its row is given up
+_PAYMENTS = 20  # periods after which the end of a term is left to other licences
 _HURRY = 120  # seconds within which a licence is paid and activated once it may be
 
 
@@ -43,7 +47,8 @@ class Walk:
     def __init__(self, life: Life) -> None:
         self.life = life
         self.covered: set[Move] = set()
-        self.left_out: set[Move] = set()
+        self.left_out = {move for move in life.net.moves if out_of_time(life.licence, move)}
+        self._barred = frozenset(self.left_out)
         self.seen: set[Marking] = set()
         self.questions = 0
         self._crossed: Counter[Move] = Counter()
@@ -144,7 +149,7 @@ class Walk:
     def _next(self, marking: Marking) -> tuple[tuple[Move, Marking], ...]:
         if marking not in self._after:
             net = self.life.net
-            moves = net.enabled(marking)
+            moves = (move for move in net.enabled(marking) if move not in self._barred)
             self._after[marking] = tuple((move, net.fire(marking, move)) for move in moves)
         return self._after[marking]
 
@@ -154,11 +159,12 @@ class Walk:
         permitted(self)
         _unfit(self.life)
         _late(self.life)
+        _brink(self.life)
 
     def _walked(self) -> Walked:
         return Walked(
             covered=frozenset(self.covered),
-            left_out=frozenset(self.left_out),
+            left_out=frozenset(self.left_out - self.covered),
             questions=self.questions,
             markings=len(self.seen),
             gas=dict(self.life.gas),
@@ -175,16 +181,15 @@ def permitted(walk: Walk) -> None:
     assert net.permits(life.marking, 1), marked(life)
 
 
-def out_of_time(life_or_licence: Licence, move: Move) -> bool:
+def out_of_time(licence: Licence, move: Move) -> bool:
     """Whether a row needs a period or a notice that is over only after the term is."""
-    licence = life_or_licence
-    term = licence.term
+    term, fee = licence.term, licence.fee
     lasts = term.ends_at - term.starts_at if term.start else term.lasts.seconds
-    period = licence.fee.every.seconds if licence.fee and licence.fee.every else 0
-    notice = licence.notice.seconds if licence.notice else 0
-    late_period = period + _HURRY >= lasts and bool({"F.due", "F.ahead"} & {*move.needs})
-    late_notice = notice + _HURRY >= lasts and "W.over" in move.needs
-    return late_period or late_notice
+    if fee and fee.every and fee.every.seconds + _HURRY >= lasts:
+        again = "F.due" in move.take and "L.Granted" not in move.read
+        if again or move.name == "clock_due":
+            return True
+    return bool(licence.notice) and licence.notice.seconds + _HURRY >= lasts and "W.over" in move.read
 
 
 def _back(came: dict[Marking, tuple[Marking, Move] | None], marking: Marking) -> list[Move]:
@@ -197,8 +202,6 @@ def _back(came: dict[Marking, tuple[Marking, Move] | None], marking: Marking) ->
 
 def _unfit(life: Life) -> None:
     """Another place and other hardware than the text says, each alone."""
-    from registry.licensing.meaning import meaning
-
     meant = meaning(life.licence)
     wrong: list[tuple[str, dict[str, object]]] = []
     if meant.places:
@@ -226,16 +229,25 @@ def _late(life: Life) -> None:
         life.ground.chain.revert(point)
 
 
-def _expect(life: Life, node: int, expected: bool, by: str) -> None:
-    from registry.chain.abi import interface
-    from tests.fakes.grounds import Question
+def _brink(life: Life) -> None:
+    """A node just attested, in the last second that is paid and in the last of the term."""
+    numbers = life.numbers
+    for _ in range(_PAYMENTS):
+        instant = min(numbers.paid_until, numbers.end)
+        life.ground.at(instant - MARGIN)
+        life.guests[1] = Guest()
+        numbers.as_of[1] = life.attested(life.guests[1])
+        for when in (instant - 1, instant):
+            _expect(life, 1, life.permits(1, when), "boundary", when)
+        if instant == numbers.end:
+            return
+        life.pay_again()
 
+
+def _expect(life: Life, node: int, expected: bool, by: str, when: int = 0) -> None:
     shape, now = interface("ILicence").functions["permits"], life.ground.now
-    data = shape.encode((life.ground.model, 1, life.guests[node].node, now))
+    data = shape.encode((life.ground.model, 1, life.guests[node].node, when or now))
     (answer,) = life.ground.ask([Question(sender=life.address, to=life.address, data=data)], now)
     assert answer is not None
     if bool(int.from_bytes(answer[:32], "big")) != expected:
         raise Disagreed(by, f"permits({node}) must be {expected} in {marked(life)}")
-
-
-__all__ = ["Disagreed", "Walk", "Walked", "enabled", "out_of_time", "permitted", "walk"]
