@@ -189,6 +189,6 @@ contract CompiledAttacksTest is CompiledFixture {
             assertTrue(!ok, "moved with money");
         }
         assertEq(keccak256(abi.encode(which.standing(), which.remaining())), before);
-        assertEq(address(which).balance, which == sold && turn > 0 ? FEE : 0);
+        assertEq(address(which).balance, address(which) == address(sold) && turn > 0 ? FEE : 0);
     }
 }

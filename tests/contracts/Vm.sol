@@ -18,6 +18,7 @@ interface Vm {
     function addr(uint256 key) external pure returns (address);
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function prank(address caller) external;
+    function cool(address target) external;
     function deal(address account, uint256 balance) external;
     function warp(uint256 timestamp) external;
     function roll(uint256 number) external;
