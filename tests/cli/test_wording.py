@@ -4,6 +4,7 @@
 import os
 import pty
 import re
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.cli.conftest import Keyboard
 from tests.conftest import ROOT
 
 PUMP = (ROOT / "tests" / "vectors" / "licences" / "pump.txt").read_text("utf-8")
+_PATIENCE = 60.0
 EXAMPLES = {blank.name: blank.example for blank in template("evaluation").blanks}
 
 
@@ -49,6 +51,7 @@ class Terminal:
         """Read on until these words were printed; returns all that was read for them."""
         found = ""
         while words not in found:
+            assert select.select([self._ours], [], [], _PATIENCE)[0], (words, self.read + found)
             found += os.read(self._ours, 4096).decode("utf-8", "replace")
         self.read += found
         return found
@@ -60,7 +63,7 @@ class Terminal:
                 self.read += piece.decode("utf-8", "replace")
         except OSError:  # the other end is closed
             pass
-        return self.process.wait(60)
+        return self.process.wait(_PATIENCE)
 
 
 def _controlled() -> None:
