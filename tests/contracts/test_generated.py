@@ -9,6 +9,6 @@ import pytest
 from tests.fakes.generated import HERE, printed
 
 
-@pytest.mark.parametrize("name", ["SoldLicence.sol", "RentedLicence.sol"])
+@pytest.mark.parametrize("name", sorted(printed()))
 def test_checked_in_licence_is_the_printed_one(name: str) -> None:
     assert (HERE / name).read_text("utf-8") == printed()[name]

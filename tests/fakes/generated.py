@@ -6,13 +6,16 @@ They are for the model that `CompiledFixture.sol` registers, and their dates are
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 from contracts.ids import Digest, ModelId
+from registry.licensing.model import Currency, Fee, Licence, Licensed, Money, Packs, Span, Unit
 from registry.licensing.saying import say
 from registry.licensing.solidity import source
-from tests.fakes.compiled import rented, sold
+from tests.fakes.compiled import PACK, ether, rented, sold
 
 HERE = Path(__file__).resolve().parents[1] / "contracts"
 MODEL = ModelId.parse("0x04125f014f1cafb54c7ca6221b7710e08d5382ce8e95dba15af443e2cd4e4d8e")
@@ -21,9 +24,30 @@ FIRST_DAY = date(2027, 1, 16)
 """The day after the fixture's first block."""
 
 
+def leased() -> Licence:
+    """From activation, paid every two days in ether and for packs in euros, from version 2 on."""
+    return replace(
+        sold(MODEL),
+        title="Leased",
+        model=Licensed(name="bearing", model_id=MODEL, lowest_version=2),
+        fee=Fee(price=ether("0.5"), every=Span(count=2, unit=Unit.DAYS)),
+        packs=Packs(size=PACK, price=Money(amount=Decimal(100), currency=Currency.EUR)),
+    )
+
+
+def given() -> Licence:
+    """From activation, free of charge and without limit, though not without notice."""
+    return replace(sold(MODEL), title="Given", fee=None, packs=None, notice=Span(count=24, unit=Unit.HOURS))
+
+
 def printed() -> Mapping[str, str]:
     """Source per file name."""
-    licences = {"SoldLicence.sol": sold(MODEL), "RentedLicence.sol": rented(MODEL, FIRST_DAY)}
+    licences = {
+        "SoldLicence.sol": sold(MODEL),
+        "RentedLicence.sol": rented(MODEL, FIRST_DAY),
+        "LeasedLicence.sol": leased(),
+        "GivenLicence.sol": given(),
+    }
     return {
         name: source(licence, Digest(hashlib.sha256(say(licence).encode()).digest()))
         for name, licence in licences.items()
