@@ -24,6 +24,7 @@ from contracts.solc import PACKAGE, Compiler, needed, virtual_sources
 
 KERNELS = ("Lifecycle", "Meter", "Seats")
 SECONDS = 60
+_ROUNDS = 6
 # As solc itself runs z3 on Horn clauses.
 _OPTIONS = (
     "rewriter.pull_cheap_ite=true",
@@ -92,9 +93,13 @@ def prove_kernels(
     sources = sources or virtual_sources(PACKAGE / "src" / "licence", "contracts/licence") | virtual_sources(
         PACKAGE / "src" / "interfaces", "contracts/interfaces"
     )
-    harnesses = {f"contracts/licence/proofs/{name}Proof.sol": (f"{name}Proof",) for name in KERNELS}
-    reached = {name: text for file in harnesses for name, text in needed(file, sources).items()}
-    return prove(reached, harnesses, compiler=compiler, with_=with_)
+    units = [f"contracts/licence/proofs/{name}Proof.sol" for name in KERNELS]
+    # One at a time: solc names the questions of the last unit it looks at only.
+    return tuple(
+        decided
+        for file, name in zip(units, KERNELS, strict=True)
+        for decided in prove(needed(file, sources), {file: (f"{name}Proof",)}, compiler=compiler, with_=with_)
+    )
 
 
 def prove(
@@ -114,16 +119,26 @@ def prove(
     remembered = caching.folder() / "proofs" / f"{hashlib.sha256(told.encode()).hexdigest()}.json"
     if found := _recall(remembered, sources):
         return found
-    queries = _queries(compiler.run(standard))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        answers = pool.map(lambda query: _decide(query, with_, seconds), queries.values())
-        responses = dict(zip(queries, answers, strict=True))
-    decided = tuple(
-        _verdicts(compiler.run({**standard, "auxiliaryInput": {"smtlib2responses": responses}}), sources)
-    )
+    decided = tuple(_verdicts(_answered(standard, compiler, with_, seconds), sources))
     if all(one.verdict is not Verdict.UNDECIDED for one in decided):
         caching.keep(remembered, json.dumps([asdict(one) for one in decided]).encode())
     return decided
+
+
+def _answered(
+    standard: Mapping[str, object], compiler: Compiler, with_: Solver, seconds: int
+) -> dict[str, object]:
+    """What solc says once its questions are answered; it may word them anew when it is told, so it is told again."""
+    answers: dict[str, str] = {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in range(_ROUNDS):
+            said = compiler.run({**standard, "auxiliaryInput": {"smtlib2responses": answers}})
+            asked = {name: query for name, query in _queries(said).items() if name not in answers}
+            if not asked:
+                break
+            found = pool.map(lambda query: _decide(query, with_, seconds), asked.values())
+            answers |= dict(zip(asked, found, strict=True))
+    return said
 
 
 def _standard(sources: Mapping[str, str], harnesses: Mapping[str, tuple[str, ...]]) -> dict[str, object]:

@@ -210,7 +210,7 @@ contract Licence is ILicence, Lifecycle, Seats {
         });
     }
 
-    function _isAllowed(uint16) internal pure override returns (bool) {
+    function _isAllowed(uint16) private pure returns (bool) {
         return true;
     }
 
@@ -241,7 +241,9 @@ contract Licence is ILicence, Lifecycle, Seats {
         if (log.standing(policyId, nodeId, when) != IAttestationLog.Standing.Live) {
             return ICompiledLicence.Refusal.NoRecord;
         }
-        return _unfit(log.recordOf(policyId, nodeId), when, _EVERY, _REMOVES, _KINDS);
+        IAttestationLog.Record memory record = log.recordOf(policyId, nodeId);
+        bool suited = true;
+        return _unfit(record.asOf, record.gap, when, _EVERY, _REMOVES, suited, _isAllowed(record.place));
     }
 
     function _moved(bytes32 move) private {

@@ -35,7 +35,7 @@ abstract contract Lifecycle {
             );
             _held.paidUntil = (_held.paidUntil > time ? _held.paidUntil : time) + period;
         }
-        ++_held.turn;
+        _turn();
     }
 
     /// @dev A `length` of zero keeps the end that `_begin` set.
@@ -47,27 +47,27 @@ abstract contract Lifecycle {
         _held.since = time;
         if (length != 0) _held.end = time + length;
         _held.paidUntil = period == 0 || period == FOR_EVER ? FOR_EVER : time + period;
-        ++_held.turn;
+        _turn();
     }
 
     function _suspend(uint40 time) internal {
         _requireState(time, ICompiledLicence.State.Active);
         _held.state = ICompiledLicence.State.Suspended;
-        ++_held.turn;
+        _turn();
     }
 
     function _resume(uint40 time) internal {
         _requireState(time, ICompiledLicence.State.Suspended);
         _held.state = ICompiledLicence.State.Active;
         _held.since = time;
-        ++_held.turn;
+        _turn();
     }
 
     function _notify(uint40 time, uint40 notice) internal {
         _requireRunning(time);
         require(_held.noticeOver == 0, ICompiledLicence.NoticeGiven(_held.noticeOver));
         _held.noticeOver = time + notice;
-        ++_held.turn;
+        _turn();
     }
 
     /// @dev Notice protects a licensee who relies on the licence, so none is needed before activation.
@@ -80,14 +80,14 @@ abstract contract Lifecycle {
             ICompiledLicence.NoticeNotOver(_held.noticeOver)
         );
         _held.state = ICompiledLicence.State.Revoked;
-        ++_held.turn;
+        _turn();
     }
 
     function _expire(uint40 time) internal {
         require(_isOpen(_held.state), ICompiledLicence.WrongState(_held.state));
         require(_stateAt(time) == ICompiledLicence.State.Expired, ICompiledLicence.NotOver(_held.end));
         _held.state = ICompiledLicence.State.Expired;
-        ++_held.turn;
+        _turn();
     }
 
     /// @dev Why a node may not be used at a time, as far as the licence's own life says.
@@ -99,6 +99,11 @@ abstract contract Lifecycle {
         if (when < _held.since) return ICompiledLicence.Refusal.NotYet;
         if (state == ICompiledLicence.State.Expired || when >= _held.end) return ICompiledLicence.Refusal.Ended;
         return when < _held.paidUntil ? ICompiledLicence.Refusal.None : ICompiledLicence.Refusal.Unpaid;
+    }
+
+    /// @dev No `++`: the checker does not follow it into a struct.
+    function _turn() internal {
+        _held.turn = _held.turn + 1;
     }
 
     function _requireState(uint40 time, ICompiledLicence.State expected) private view {
