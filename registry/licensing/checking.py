@@ -213,6 +213,13 @@ def _surprises(licence: Licence) -> Iterator[Fault]:
             message="nodes need to pass attestation less often than the licence lasts.",
             help="a shorter interval finds a machine that was changed",
         )
+    if licence.notice and licence.notice.seconds >= length:
+        yield Fault(
+            code="W603",
+            part="notice",
+            message="the notice lasts as long as the licence, so that it can never be revoked once it is active.",
+            help="a shorter notice, or “at any time”",
+        )
     if licence.on_failure is OnFailure.REMOVE:
         yield Fault(
             code="W605",

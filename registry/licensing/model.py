@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 
 from contracts.ids import Address, ModelId
 
-_WEI = Decimal(10) ** 18
+_WEI = 10**18
 
 
 class Unit(StrEnum):
@@ -101,7 +102,7 @@ class Money:
         """Amount in wei; raises `ValueError` for what is not ether."""
         if not self.in_ether:
             raise ValueError(f"{self.currency} has no wei")
-        return int(self.amount * _WEI)
+        return int(Fraction(self.amount) * _WEI)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

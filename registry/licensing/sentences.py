@@ -76,10 +76,10 @@ class _Saying:
         """An amount of money."""
         amount = (*part.of("DECIMAL"), *part.of("INT"))[0]
         self.place(name, amount)
-        return Money(
-            amount=Decimal(amount.text.replace(",", "")).normalize() + 0,
-            currency=Currency(part.of("CURRENCY")[0].text),
-        )
+        written = amount.text.replace(",", "")
+        # Zeros at the end are cut as text: arithmetic on decimals would round long ones.
+        short = written.rstrip("0").rstrip(".") if "." in written else written
+        return Money(amount=Decimal(short), currency=Currency(part.of("CURRENCY")[0].text))
 
     def digits(self, word: Word, size: int, what: str) -> bytes:
         """Bytes written as 0x and hex digits; zeros when they are not, which is complained of."""

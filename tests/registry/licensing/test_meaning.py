@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What follows from a licence beyond its words: each rule where it speaks, and where it is silent."""
+
 import subprocess
 import sys
 from dataclasses import replace

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Licences leave as ODRL and come back the same, through other people's tools as well."""
+
 import json
 import re
 from dataclasses import replace

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""ODRL that this language cannot say, or that nobody should believe, is refused by name."""
+
 import copy
 import json
 from collections.abc import Callable

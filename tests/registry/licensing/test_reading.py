@@ -73,6 +73,12 @@ def test_a_model_may_begin_at_a_later_version() -> None:
     assert good(PUMP).model.lowest_version == 1
 
 
+def test_money_is_exact_to_the_last_of_its_digits() -> None:
+    price = good(PUMP.replace("2.5 ETH", "999,999,999,999.123456789012345678 ETH")).fee.price  # type: ignore[union-attr]
+    assert price.wei == 999_999_999_999_123456789012345678
+    assert good(PUMP.replace("2.5 ETH", "2.500000000000000000000000 ETH")) == good(PUMP)
+
+
 def test_clauses_say_who_holds_them() -> None:
     kinds = {clause.form: clause.kind for clause in read(PUMP).clauses}
     assert {form for form, kind in kinds.items() if kind is ClauseClass.RECORD} == {

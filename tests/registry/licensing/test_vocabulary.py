@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The names a licence may use, as the SKOS files list them, and their table for quick reading."""
+
 import re
 import subprocess
 import sys
