@@ -18,7 +18,7 @@ contract CompiledAttacksTest is CompiledFixture {
         bytes[] memory moves = _moves(sold.standing().turn);
         uint256 before = vm.snapshotState();
         for (uint256 i = 0; i < moves.length; ++i) {
-            greedy.drawAnd(moves[i]);
+            greedy.drawAnd(address(sold), moves[i]);
             assertTrue(!greedy.passed(), "passed");
             assertEq(bytes32(greedy.answer()), bytes32(ICompiledLicence.Reentered.selector));
             assertEq(address(greedy).balance, FEE + PACK_PRICE);
@@ -36,7 +36,7 @@ contract CompiledAttacksTest is CompiledFixture {
         models.offerOwnership(modelId, address(greedy));
         greedy.take(models, modelId);
         _says(sold, ICompiledLicence.Refusal.None);
-        greedy.drawAnd(abi.encodeCall(ILicence.permits, (modelId, 1, node.nodeId, _now())));
+        greedy.drawAnd(address(sold), abi.encodeCall(ILicence.permits, (modelId, 1, node.nodeId, _now())));
         (bool allowed, uint8 reason) = abi.decode(greedy.answer(), (bool, uint8));
         assertTrue(greedy.passed() && !allowed, "allowed");
         assertEq(reason, uint256(ICompiledLicence.Refusal.Busy));

@@ -171,7 +171,10 @@ contract CompiledLifeTest is CompiledFixture {
         _expectMoved(sold, "suspend", owner, held);
         _suspend(sold);
         _later(50);
-        _resume(sold);
+        (held.state, held.since, held.turn) = (ICompiledLicence.State.Active, _now(), 4);
+        _expectMoved(sold, "resume", owner, held);
+        vm.prank(owner);
+        sold.resume(3);
         assertEq(sold.standing().end, end);
         assertEq(sold.standing().since, _now());
         assertEq(sold.standing().turn, 4);

@@ -109,8 +109,11 @@ contract CompiledMoneyTest is CompiledFixture {
     function testFuzz_buy_forAnyNumber(uint32 packs) public {
         packs = packs % 900 + 1;
         _sell();
+        ICompiledLicence.Standing memory held = sold.standing();
+        held.turn = 3;
         vm.expectEmit(address(sold));
         emit ICompiledLicence.Metered(PACK * packs);
+        _expectMoved(sold, "buy", licensee, held);
         vm.prank(licensee);
         sold.buy{value: PACK_PRICE * packs}(2, packs);
         assertEq(sold.remaining(), uint256(PACK) * packs);

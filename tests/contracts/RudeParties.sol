@@ -5,9 +5,10 @@ import {ICompiledLicence} from "contracts/interfaces/ICompiledLicence.sol";
 import {ILicenceRegistry} from "contracts/interfaces/ILicenceRegistry.sol";
 import {IModelRegistry} from "contracts/interfaces/IModelRegistry.sol";
 
-/// @title A licensor that makes one more call into the licence while its money arrives, and notes what it says.
+/// @title A licensor that makes one more call while its money arrives, and notes what it was told.
 contract GreedyOwner {
     ICompiledLicence private immutable LICENCE;
+    address private _target;
     bytes private _inner;
     bool public passed;
     bytes public answer;
@@ -17,15 +18,15 @@ contract GreedyOwner {
     }
 
     receive() external payable {
-        (passed, answer) = address(LICENCE).call(_inner);
+        (passed, answer) = _target.call(_inner);
     }
 
     function take(IModelRegistry models, bytes32 modelId) external {
         models.acceptOwnership(modelId);
     }
 
-    function drawAnd(bytes calldata inner) external {
-        _inner = inner;
+    function drawAnd(address target, bytes calldata inner) external {
+        (_target, _inner) = (target, inner);
         LICENCE.draw();
     }
 
