@@ -207,7 +207,7 @@ contract Licence is ILicence, Lifecycle, Seats {
         });
     }
 
-    function _isAllowed(uint16 place) internal pure override returns (bool) {
+    function _isAllowed(uint16 place) private pure returns (bool) {
         uint256 word = place < 256 ? _PLACES_0 : place < 512 ? _PLACES_1 : place < 768 ? _PLACES_2 : _PLACES_3;
         return place < 1024 && word >> (place & 255) & 1 == 1;
     }
@@ -239,7 +239,9 @@ contract Licence is ILicence, Lifecycle, Seats {
         if (log.standing(policyId, nodeId, when) != IAttestationLog.Standing.Live) {
             return ICompiledLicence.Refusal.NoRecord;
         }
-        return _unfit(log.recordOf(policyId, nodeId), when, _EVERY, _REMOVES, _KINDS);
+        IAttestationLog.Record memory record = log.recordOf(policyId, nodeId);
+        bool suited = record.kinds & _KINDS != 0;
+        return _unfit(record.asOf, record.gap, when, _EVERY, _REMOVES, suited, _isAllowed(record.place));
     }
 
     function _moved(bytes32 move) private {

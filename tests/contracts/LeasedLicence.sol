@@ -118,7 +118,7 @@ contract Licence is ILicence, Meter, Lifecycle, Seats {
         ICompiledLicence.State state = _stateAt(_time());
         require(state == ICompiledLicence.State.Active, ICompiledLicence.WrongState(state));
         _buy(_PACK * packs);
-        ++_held.turn;
+        _turn();
         emit ICompiledLicence.Metered(_left);
         _moved("buy");
     }
@@ -225,7 +225,7 @@ contract Licence is ILicence, Meter, Lifecycle, Seats {
         });
     }
 
-    function _isAllowed(uint16 place) internal pure override returns (bool) {
+    function _isAllowed(uint16 place) private pure returns (bool) {
         uint256 word = place < 256 ? _PLACES_0 : place < 512 ? _PLACES_1 : place < 768 ? _PLACES_2 : _PLACES_3;
         return place < 1024 && word >> (place & 255) & 1 == 1;
     }
@@ -257,7 +257,9 @@ contract Licence is ILicence, Meter, Lifecycle, Seats {
         if (log.standing(policyId, nodeId, when) != IAttestationLog.Standing.Live) {
             return ICompiledLicence.Refusal.NoRecord;
         }
-        return _unfit(log.recordOf(policyId, nodeId), when, _EVERY, _REMOVES, _KINDS);
+        IAttestationLog.Record memory record = log.recordOf(policyId, nodeId);
+        bool suited = record.kinds & _KINDS != 0;
+        return _unfit(record.asOf, record.gap, when, _EVERY, _REMOVES, suited, _isAllowed(record.place));
     }
 
     function _moved(bytes32 move) private {
