@@ -12,6 +12,7 @@ import pytest
 from cli.demo import prepare, release, use
 from cli.demo.world import World, need, world
 from contracts.ids import ZERO_DIGEST
+from contracts.licences import LicenceState
 from contracts.records import Level, Reason, Status
 from enclave.errors import GrantRefused, LeaseOver, WrongKey
 from enclave.node.host import Guest
@@ -20,7 +21,11 @@ from enclave.statements import Grant, Receipt
 from registry.attestations import Attestations
 from registry.chain.anvil import anvil
 from registry.chain.embedded import embedded
+from registry.compiled import CompiledLicences
 from registry.licences import Licences
+from registry.licensing.building import build
+from registry.licensing.report import require
+from registry.licensing.verifying import compare
 from registry.models import Models
 from registry.policies import Policies
 from registry.releases import Releases
@@ -72,11 +77,18 @@ def test_2_the_model_is_registered_and_its_keys_are_pinned_to_one_policy(story: 
     assert entry.policies == (story.policy_id,)
 
 
-def test_3_the_licensee_accepted_a_licence_for_one_seat(story: World) -> None:
-    prepare.license_(story)
-    licences = Licences(story.chain)
-    assert licences.licensee(need(story.licence)) == story.licensee.address
-    assert licences.seats(need(story.licence)) == 1
+def test_3_the_licensee_accepted_and_paid_for_a_licence_made_of_words(story: World) -> None:
+    detail = prepare.license_(story)
+    licence, licences = need(story.licence), Licences(story.chain)
+    assert licences.licensee(licence) == story.licensee.address
+    assert (licences.seats(licence), licences.remaining(licence)) == (1, 10_000)
+    assert detail["clauses"] == {"chain": 10, "record": 2}
+    text = story.store.get(licences.text(licence)).decode()
+    assert "The licensee must pay 0.5 ETH before activation." in text
+    built = build(require(text)[0], prove=False)
+    assert not compare(story.chain.code(licence), built).differences
+    assert CompiledLicences(story.chain).standing(licence).state is LicenceState.ACTIVE
+    assert story.chain.balance(licence) == 6 * 10**17
 
 
 def test_4_the_guest_binds_its_own_keys_to_a_recent_block(story: World) -> None:

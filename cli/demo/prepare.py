@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Steps 1 to 3 of the demonstration: the owner seals, registers and licenses a model."""
 
+from collections import Counter
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
 
 from cli.demo.device import measure
-from cli.demo.world import ANSWERS, THRESHOLD, VERSION, World, need
-from contracts.digests import digest
+from cli.demo.world import THRESHOLD, VERSION, World, need
 from contracts.ids import Digest
 from contracts.records import Enforced, Finality, Level
 from enclave.evidence.binding import Lockdown
@@ -15,12 +15,15 @@ from enclave.evidence.kinds import Kind
 from enclave.evidence.policy import Policy, burn_domain
 from enclave.keystore import Binding, SealKeys
 from enclave.sealed.seal import seal as seal_model
-from registry.licences import Licences, TermDraft
+from registry.compiled import CompiledLicences
+from registry.licences import Licences
+from registry.licensing.building import build
+from registry.licensing.report import require
 from registry.models import Models
 from registry.policies import Policies
 
 Detail = dict[str, object]
-_LEASE, _DOMAIN, _TEXT = 3_600, "demonstration", "One gateway may classify bearing vibration for one day."
+_LEASE, _DOMAIN = 3_600, "demonstration"
 
 
 def seal(world: World) -> Detail:
@@ -61,22 +64,43 @@ def register(world: World) -> Detail:
 
 
 def license_(world: World) -> Detail:
-    """The owner licenses the model for a day; the licensee accepts and lets the host act for it."""
-    licences, start = Licences(world.chain), world.chain.head().timestamp
-    draft = TermDraft(
-        model_id=need(world.model_id),
-        lowest_version=VERSION,
-        start=start,
-        end=start + 86_400,
-        seats=1,
-        answers=ANSWERS,
-        text=digest("licence-text", _TEXT),
-    )
-    licence = world.licence = licences.deploy_term(world.owner, draft)
-    licences.grant(world.owner, licence, draft.model_id, VERSION, world.licensee.address)
-    licences.accept(world.licensee, licence)
-    licences.set_operator(world.licensee, licence, world.host.address)
-    return {"licence": str(licence), "seats": draft.seats, "answers": draft.answers, "text": _TEXT}
+    """A licence in words is proved, compiled and granted; the licensee accepts, pays and lets the host act for it."""
+    licence, report = require(_words(world), where="licence.txt")
+    built = build(licence, prove=False)
+    chain, owner, licensee = world.chain, world.owner, world.licensee
+    licences, compiled = Licences(chain), CompiledLicences(chain)
+    address, deployed = compiled.deploy(owner, built.creation)
+    world.licence = address
+    world.store.put(built.text.encode())
+    licences.grant(owner, address, need(world.model_id), VERSION, licensee.address)
+    licences.accept(licensee, address)
+    terms = compiled.terms(address)
+    compiled.pay(licensee, address, 0, terms.price)
+    compiled.activate(licensee, address, 1)
+    compiled.buy(licensee, address, 2, 1, terms.pack_price)
+    licences.set_operator(licensee, address, world.host.address)
+    return {
+        "licence": str(address),
+        "clauses": dict(Counter(str(clause.kind) for clause in report.clauses)),
+        "properties": f"{sum(report.properties.values())} of {len(report.properties)} hold in {report.states} states",
+        "seats": terms.seats,
+        "answers": terms.pack,
+        "text": str(terms.text),
+        "gas": deployed.gas,
+    }
+
+
+def _words(world: World) -> str:
+    """The demonstration's licence with its blanks filled in."""
+    blanks = {
+        "model": str(need(world.model_id)),
+        "licensor": str(world.owner.address),
+        "licensee": str(world.licensee.address),
+    }
+    text = (files("cli.bearing") / "licence.txt").read_text("utf-8")
+    for name, value in blanks.items():
+        text = text.replace("{{" + name + "}}", value)
+    return text
 
 
 def _pin(world: World) -> None:

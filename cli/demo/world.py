@@ -27,7 +27,6 @@ from registry.store import Store
 T = TypeVar("T")
 VERSION = 1
 VERIFIERS, THRESHOLD = 3, 2
-ANSWERS = 10_000
 
 
 @dataclass(slots=True)

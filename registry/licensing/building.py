@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a licence to the code of its contract: net proved, Solidity compiled without a warning, kernels proved.
+"""Step 3: from a licence to the code of its contract: net proved, Solidity compiled without a warning, kernels proved.
 
 The same licence gives the same bytes wherever and whenever it is built; its names and words reach them as a digest only.
 """
