@@ -35,9 +35,22 @@ def _missing() -> Iterator[tuple[str, str]]:
         yield "swtpm", f"swtpm or tpm2-tools is not installed: {_APT}"
 
 
+def _no_compiler(items: list[pytest.Item]) -> Iterator[tuple[str, str]]:
+    """A Solidity compiler is looked for, and fetched, only where a test needs one."""
+    if not any(item.get_closest_marker("compiler") for item in items):
+        return
+    from contracts.errors import CompilerError
+    from contracts.solc import find
+
+    try:
+        find()
+    except CompilerError as error:
+        yield "compiler", f"{error}: {error.hint}"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what needs a missing program, with the line that installs it."""
-    reasons = dict(_missing())
+    reasons = dict([*_missing(), *_no_compiler(items)])
     for item in items:
         for marker, reason in reasons.items():
             if item.get_closest_marker(marker):

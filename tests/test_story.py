@@ -30,6 +30,8 @@ from registry.models import Models
 from registry.policies import Policies
 from registry.releases import Releases
 
+pytestmark = pytest.mark.compiler
+
 
 @pytest.fixture(
     scope="module",

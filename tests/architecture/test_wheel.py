@@ -14,12 +14,21 @@ pytestmark = pytest.mark.slow
 HELD = {
     "contracts/abi/ReleaseLog.json",
     "contracts/src/interfaces/ILicence.sol",
+    "contracts/compiler.json",
+    "contracts/src/licence/Lifecycle.sol",
     "contracts/src/licence/TermLicence.sol",
+    "contracts/src/licence/proofs/LifecycleProof.sol",
+    "registry/licensing/Licence.sol.j2",
+    "registry/licensing/licence.lark",
+    "registry/licensing/shapes.ttl",
+    "registry/licensing/templates/sale.txt",
+    "registry/licensing/vocabularies/index.json",
     "enclave/sealed/SPEC.md",
     "enclave/evidence/SPEC.md",
     "enclave/evidence/profiles/tdx.toml",
     "enclave/guest/main.py",
     "cli/bearing/bearing.onnx",
+    "cli/bearing/licence.txt",
     "cli/bearing/samples.json",
     "cli/main.py",
 }
@@ -37,10 +46,19 @@ def wheel(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
-    """An environment that holds the wheel, what it depends on as locked, and nothing else."""
+    """An environment that holds the wheel with its compiler, what both depend on as locked, and nothing else."""
     folder = tmp_path_factory.mktemp("installed")
     python, pins = folder / "venv" / "bin" / "python", folder / "pins.txt"
-    chosen = ["--frozen", "--no-dev", "--no-emit-project", "--quiet", "--output-file", str(pins)]
+    chosen = [
+        "--frozen",
+        "--no-dev",
+        "--extra",
+        "compiler",
+        "--no-emit-project",
+        "--quiet",
+        "--output-file",
+        str(pins),
+    ]
     _run([str(_UV), "export", "--project", str(root), *chosen], folder)
     _run([str(_UV), "venv", "--quiet", "--python", sys.executable, str(folder / "venv")], folder)
     into = [str(_UV), "pip", "install", "--quiet", "--python", str(python)]
@@ -65,6 +83,7 @@ def test_installed_command_helps(installed: Path, tmp_path: Path) -> None:
     assert "demo" in _run([str(installed / "exequatur"), "--help"], tmp_path)
 
 
+@pytest.mark.compiler
 def test_installed_command_runs_the_whole_story(installed: Path, tmp_path: Path) -> None:
     told = _run([str(installed / "exequatur"), "demo", "--json"], tmp_path)
     assert '"n": 12' in told or '"n":12' in told
