@@ -111,7 +111,7 @@ contract CompiledSteps is CompiledFixture {
     }
 
     function withdrawNode(uint8 chance) public {
-        if (chance % 32 != 0) return;
+        if (chance % 4 != 0) return;
         vm.prank(owner);
         try attestations.withdraw(policyId, node.nodeId) {} catch {}
         node = _guest(string(abi.encode(block.timestamp)));
@@ -125,7 +125,10 @@ contract CompiledSteps is CompiledFixture {
     }
 
     function wait(uint32 seconds_) public {
-        _later(seconds_ % 8 == 0 ? seconds_ % 3 days : seconds_ % 3 hours + 1);
+        uint256 most = seconds_ % 4 == 0 ? 2 weeks : seconds_ % 4 == 1 ? 2 days : 2 hours;
+        uint40 edge = rented.standing().paidUntil;
+        bool near = seconds_ % 4 == 3 && edge != FOR_EVER && edge > _now() + 600;
+        _later(near ? edge - _now() - 600 : seconds_ % most + 1);
         _look();
     }
 
@@ -181,22 +184,37 @@ contract CompiledSteps is CompiledFixture {
         _check(rented);
     }
 
-    /// @dev What may be true of a licence now, by the logs and its standing alone.
     function _check(ICompiledLicence which) private {
         ICompiledLicence.Standing memory held = which.standing();
         ICompiledLicence.State last = _before[address(which)].state;
         if (last >= ICompiledLicence.State.Revoked && held.state != last) ++reopened;
-        (bool allowed,) = which.permits(modelId, 1, node.nodeId, _now());
-        if (allowed) {
+        uint40 asOf = attestations.recordOf(policyId, node.nodeId).asOf;
+        uint40 earlier = held.since == 0 ? 0 : held.since - 1;
+        uint40[6] memory times = [_now(), earlier, asOf + EVERY - 1, asOf + EVERY, held.paidUntil, held.end];
+        for (uint256 i = 0; i < times.length; ++i) {
+            (bool allowed,) = which.permits(modelId, 1, node.nodeId, times[i]);
+            if (!allowed) continue;
             ++permitted;
-            IAttestationLog.Record memory record = attestations.recordOf(policyId, node.nodeId);
-            bool live = attestations.standing(policyId, node.nodeId, _now()) == IAttestationLog.Standing.Live
-                && record.asOf <= _now() && _now() - record.asOf < EVERY;
-            bool fits = address(which) != address(sold) || (record.kinds & TPM != 0 && record.place == SWITZERLAND);
-            bool stands = held.state == ICompiledLicence.State.Active && held.since <= _now() && _now() < held.end;
-            if (!live || !fits || !stands || _now() >= held.paidUntil) ++wronglyPermitted;
+            if (!_mayPermit(which, held, times[i])) ++wronglyPermitted;
         }
         _note(which);
+    }
+
+    /// @dev Whether all that must be true of a licence is, by its standing and the logs.
+    function _mayPermit(ICompiledLicence which, ICompiledLicence.Standing memory held, uint40 when)
+        private
+        view
+        returns (bool)
+    {
+        IAttestationLog.Record memory record = attestations.recordOf(policyId, node.nodeId);
+        bool live = attestations.standing(policyId, node.nodeId, when) == IAttestationLog.Standing.Live
+            && record.asOf <= when && when - record.asOf < EVERY;
+        bool fits = address(which) == address(sold)
+            ? record.kinds & TPM != 0 && record.place == SWITZERLAND
+            : uint256(record.gap) * 60 < EVERY;
+        bool running = held.state == ICompiledLicence.State.Active
+            || (held.state == ICompiledLicence.State.Expired && when < held.end);
+        return live && fits && running && held.since <= when && when < held.end && when < held.paidUntil;
     }
 
     function _note(ICompiledLicence which) private {

@@ -90,6 +90,7 @@ def test_a_psa_claim_of_another_form_is_malformed(change: dict[str, object]) -> 
         b"\xd2" + cbor2.dumps([cbor2.dumps({1: -7}), [], b"", bytes(64)]),
         b"\xd2" + cbor2.dumps([cbor2.dumps({1: -7}), {}, None, bytes(64)]),
     ],
+    ids=lambda _: "token",
 )
 def test_what_is_no_signed_token_is_malformed(raw: bytes) -> None:
     with pytest.raises(MalformedEvidence):

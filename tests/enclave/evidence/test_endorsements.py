@@ -59,6 +59,7 @@ def encoded(encoding: Encoding) -> bytes:
         ("event_logs", LOG, (LOG,)),
         ("ima_logs", IMA, (IMA,)),
     ],
+    ids=lambda value: value if isinstance(value, str) else "piece",
 )
 def test_each_piece_is_known_by_its_content(name: str, blob: bytes, values: tuple[object, ...]) -> None:
     assert getattr(Endorsements.sort([blob]), name) == values
@@ -106,6 +107,7 @@ def test_keys_of_each_kind_are_taken(kind: str) -> None:
         cbor2.dumps(cbor2.CBORTag(18, [b"", {}, b"", b""])),
         b"\x30\x80\0\0",
     ],
+    ids=lambda _: "blob",
 )
 def test_anything_else_is_malformed(blob: bytes) -> None:
     with pytest.raises(MalformedEvidence):
