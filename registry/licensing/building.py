@@ -111,7 +111,9 @@ def compiled(source: str, compiler: "Compiler") -> Mapping[str, object]:
     """What the compiler makes of a licence's Solidity; raises `LicenceRefused` (E501) for any error or warning."""
     from contracts.solc import compiled as compile_units
 
-    output = compile_units(units(source), compiler=compiler, only=UNIT)
+    # No digest of the sources in the code: a comment changed in a later version must not make a licence look like another.
+    plain = {"metadata": {"appendCBOR": False}}
+    output = compile_units(units(source), compiler=compiler, only=UNIT, extra=plain)
     refuse(tuple(_complaints(output)))
     (contract,) = output.made(UNIT).values()
     return contract

@@ -64,16 +64,9 @@ def _masked(code: bytes, built: Built) -> bytes:
 
 
 def _other_text(theirs: bytes, ours: bytes, digest: Digest) -> Digest | None:
-    """The digest that the code states, when that and the compiler's note of its sources are all that differs."""
+    """The digest that the code states, when that is all that differs."""
     start = ours.find(digest)
     if start < 0 or len(theirs) != len(ours):
         return None
     stated = theirs[start : start + Digest.SIZE]
-    end = _noted(ours)
-    same = ours[:end].replace(digest, stated) == theirs[:end] and _noted(theirs) == end
-    return Digest(stated) if same and stated != digest else None
-
-
-def _noted(code: bytes) -> int:
-    """Where the compiler's note begins, which holds a hash of the sources: the last two bytes say how long it is."""
-    return max(0, len(code) - 2 - int.from_bytes(code[-2:], "big"))
+    return Digest(stated) if stated != digest and ours.replace(digest, stated) == theirs else None
