@@ -224,7 +224,7 @@ interface ICompiledLicence is ILicence {
     function draw() external;
 
     /// @notice Ask to move the licence to another release log and the model's id there; it moves once both parties asked for the
-    /// same.
+    /// same, and only to where both hold their roles: granted and accepted there before.
     function rebind(address releases, bytes32 modelId) external;
 
     /// @notice How the licence stands now; its end counts from its first second, recorded or not.
