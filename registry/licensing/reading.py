@@ -232,7 +232,7 @@ def _odd(word: Word) -> tuple[str, str, str, Word] | None:
             'write it as in "pump"',
             word,
         )
-    if word.kind == "UNKNOWN" and digits.isdigit():
+    if word.kind == "UNKNOWN" and digits.isascii() and digits.isdigit():
         return "E205", "this number is far too large.", "write a smaller one", word
     return None
 

@@ -24,14 +24,16 @@ VERBS: Mapping[str, Verb] = {verb.value: verb for verb in Verb} | {"distill": Ve
 LICENCE = ("licence", "license")
 LONGEST_NAME = 80
 _MOST_DIGITS = 60
+# Digits are those of ASCII, a remark ends where any reader may see a line end, and holds nothing that turns or hides letters:
+# else somebody would see another number, or another sentence, than is compiled. And 0,500 is no five hundred.
 _PATTERNS = (
-    ("BLANK", r"[ \t\r\n\f\v]+|#[^\n]*"),
+    ("BLANK", r"[ \t\r\n\f\v]+|#[^\x00-\x08\n-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]*"),
     ("STRING", r'"[^"\n]*"'),
     ("HEX", r"0x\w*"),
-    ("DATE", r"\d+[/-]\d+[/-]\d+|\d{1,2}\.\d{1,2}\.\d{4}(?!\d)"),
-    ("GROUPED", r"\d+(?:\.\d+){2,}|[1-9]\d{0,2}\.\d{3}(?!\d)"),
-    ("DECIMAL", r"(?:\d{1,3}(?:,\d{3})+|\d+)\.\d+"),
-    ("INT", r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?!\w)"),
+    ("DATE", r"[0-9]+[/-][0-9]+[/-][0-9]+|[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4}(?!\d)"),
+    ("GROUPED", r"[0-9]+(?:\.[0-9]+){2,}|[1-9][0-9]{0,2}\.[0-9]{3}(?!\d)"),
+    ("DECIMAL", r"(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]+)\.[0-9]+"),
+    ("INT", r"(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+(?!\d)|[0-9]+)(?!\w)"),
     ("COMMA", ","),
     ("DOT", r"\."),
     ("WORD", r"[^\W\d_][\w'’-]*"),
