@@ -53,10 +53,14 @@ def open_grant(chain: "Chain", there: "Sequence[Address]") -> "Address | None":
     """The contract among these that is granted and not over yet."""
     from contracts.licences import LicenceState
     from registry.compiled import CompiledLicences
+    from registry.licences import Licences
 
-    over = (LicenceState.REVOKED, LicenceState.EXPIRED)
+    over, licences = (LicenceState.REVOKED, LicenceState.EXPIRED), CompiledLicences(chain)
     for address in there:
-        if granted(chain, address) and CompiledLicences(chain).standing(address).state not in over:
+        if not granted(chain, address) or licences.standing(address).state in over:
+            continue
+        # Any owner of a model may grant any contract: one granted under another model is not ours.
+        if Licences(chain).grant_of(address).model_id == licences.bound(address)[1]:
             return address
     return None
 
