@@ -8,8 +8,11 @@ import {CompiledFixture} from "./CompiledFixture.sol";
 import {Licence as Given} from "./GivenLicence.sol";
 import {Licence as Leased} from "./LeasedLicence.sol";
 
-/// @title What other texts change: a periodic fee in ether, packs in euros, a version, no fee at all.
+/// @title What other texts change: a periodic fee in ether, packs in euros, a version, two technologies and places, no fee at all.
 contract CompiledVariantsTest is CompiledFixture {
+    uint32 private constant TDX = 1 << 3;
+    uint16 private constant UNITED_STATES = 840;
+
     ICompiledLicence private _leased;
     ICompiledLicence private _given;
 
@@ -92,6 +95,40 @@ contract CompiledVariantsTest is CompiledFixture {
         _says(_leased, ICompiledLicence.Refusal.OtherModel);
         (bool allowed,) = _leased.permits(modelId, 2, node.nodeId, _now());
         assertTrue(allowed, "its lowest version");
+    }
+
+    /// it permits a node with one of them alone, and with none of them nothing
+    function test_permits_givenTwoTechnologies() public {
+        _activate(_given, 0);
+        uint32[2] memory kinds = [TDX, TPM];
+        for (uint256 i = 0; i < kinds.length; ++i) {
+            _later(12);
+            _submit(_attested(kinds[i], SWITZERLAND));
+            _says(_given, ICompiledLicence.Refusal.None);
+        }
+        _later(12);
+        _submit(_attested(~(TDX | TPM), SWITZERLAND));
+        _says(_given, ICompiledLicence.Refusal.Hardware);
+    }
+
+    /// it permits both of its places, of two words of the bitmap, and none beyond the last word
+    function test_permits_givenTwoPlaces() public {
+        _activate(_given, 0);
+        uint16[2] memory places = [SWITZERLAND, UNITED_STATES];
+        for (uint256 i = 0; i < places.length; ++i) {
+            _later(12);
+            _submit(_attested(TPM, places[i]));
+            _says(_given, ICompiledLicence.Refusal.None);
+        }
+        for (uint16 place = UNITED_STATES % 256; place < UNITED_STATES + 1024; place += 256) {
+            if (place == UNITED_STATES) continue;
+            _later(12);
+            _submit(_attested(TPM, place));
+            _says(_given, ICompiledLicence.Refusal.Place);
+        }
+        _later(12);
+        _submit(_attested(TPM, UNITED_STATES + 1024));
+        _says(_given, ICompiledLicence.Refusal.Place);
     }
 
     /// it is used at once and for ever free, and there is nothing to pay, to buy or to draw

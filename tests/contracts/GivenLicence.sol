@@ -20,17 +20,17 @@ contract Licence is ILicence, Lifecycle, Seats {
     uint16 private constant _SEATS = 2;
     uint32 private constant _EVERY = 3600;
     bool private constant _REMOVES = false;
-    uint32 private constant _KINDS = 2;
+    uint32 private constant _KINDS = 10;
     uint40 private constant _PERIOD = 0;
     uint256 private constant _PRICE = 0;
     uint40 private constant _NOTICE = 86400;
     uint64 private constant _PACK = 0;
     uint256 private constant _PACK_PRICE = 0;
-    bytes32 private constant _TEXT = 0x9d49fc06261274aba4e2f6ee2ed239c9f1c95c261db2eaac9b78d5ca853c75f3;
+    bytes32 private constant _TEXT = 0x0d9585391fcfa6931518ddd04f70b0cc8c184e2aa080b552a4e72089fd3c11e5;
     uint256 private constant _PLACES_0 = 0x0000000000000000000000000000000000000000000000000000000000000000;
     uint256 private constant _PLACES_1 = 0x0000000000000000000000000000000000000000000000000000000000000000;
     uint256 private constant _PLACES_2 = 0x0010000000000000000000000000000000000000000000000000000000000000;
-    uint256 private constant _PLACES_3 = 0x0000000000000000000000000000000000000000000000000000000000000000;
+    uint256 private constant _PLACES_3 = 0x0000000000000000000000000000000000000000000001000000000000000000;
 
     IWiring private _releases;
     uint32 private _rebinds;

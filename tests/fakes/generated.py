@@ -12,10 +12,10 @@ from decimal import Decimal
 from pathlib import Path
 
 from contracts.ids import Digest, ModelId
-from registry.licensing.model import Currency, Fee, Licence, Licensed, Money, Packs, Span, Unit
+from registry.licensing.model import Attestation, Currency, Fee, Licence, Licensed, Money, Packs, Span, Unit
 from registry.licensing.saying import say
 from registry.licensing.solidity import source
-from tests.fakes.compiled import PACK, ether, rented, sold
+from tests.fakes.compiled import PACK, ether, hours, rented, sold
 
 HERE = Path(__file__).resolve().parents[1] / "contracts"
 MODEL = ModelId.parse("0x04125f014f1cafb54c7ca6221b7710e08d5382ce8e95dba15af443e2cd4e4d8e")
@@ -36,8 +36,16 @@ def leased() -> Licence:
 
 
 def given() -> Licence:
-    """From activation, free of charge and without limit, though not without notice."""
-    return replace(sold(MODEL), title="Given", fee=None, packs=None, notice=Span(count=24, unit=Unit.HOURS))
+    """From activation, free of charge and without limit, though not without notice; for either of two technologies and places."""
+    return replace(
+        sold(MODEL),
+        title="Given",
+        fee=None,
+        packs=None,
+        notice=hours(24),
+        attestation=Attestation(every=hours(1), hardware=("Intel TDX", "TPM 2.0")),
+        territory=("Switzerland", "United States"),
+    )
 
 
 def printed() -> Mapping[str, str]:
