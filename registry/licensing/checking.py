@@ -43,7 +43,7 @@ def faults(licence: Licence) -> tuple[Fault, ...]:
 
 def warnings(licence: Licence) -> tuple[Fault, ...]:
     """What is worth knowing about its values before signing."""
-    return tuple(_surprises(licence))
+    return (*_surprises(licence), *_limits(licence))
 
 
 def _numbers(licence: Licence) -> Iterator[Fault]:
@@ -220,11 +220,23 @@ def _surprises(licence: Licence) -> Iterator[Fault]:
             message="the notice lasts as long as the licence, so that it can never be revoked once it is active.",
             help="a shorter notice, or “at any time”",
         )
+
+
+def _limits(licence: Licence) -> Iterator[Fault]:
+    """What a clause does not do, though a reader may think so."""
+    if licence.notice and (licence.fee or licence.packs):
+        yield Fault(
+            code="W606",
+            part="notice",
+            message="the licensor may suspend at any time, and revoke without notice until the licence is activated; "
+            "what was paid is not given back.",
+            help="notice protects an active licence from revocation only; pay and activate together",
+        )
     if licence.on_failure is OnFailure.REMOVE:
         yield Fault(
             code="W605",
             part="fail",
-            message="a machine that is removed may come back as a new node after a restart.",
+            message="a machine that is removed may come back as a new node after a restart, or under the model's next policy.",
             help="the licensee must let each new node in",
         )
 
