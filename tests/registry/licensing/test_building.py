@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From words to code: nothing is built that is not proved, and the same words give the same bytes."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -60,10 +61,11 @@ def test_case_03_the_same_words_build_the_same_bytes_elsewhere(tmp_path: Path) -
     )
     root = Path(__file__).resolve().parents[3]
     said = say(sample("hospital")).replace("licence", "license") + "# a remark\n"
+    there = {**os.environ, "PYTHONPATH": str(root), "PYTHONHASHSEED": "7"}
+    command = [sys.executable, "-c", code]
     ran = subprocess.run(
-        [sys.executable, "-c", code], input=said, capture_output=True, text=True, check=True, cwd=tmp_path,
-        env={"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONHASHSEED": "7"},
-    )  # fmt: skip
+        command, input=said, capture_output=True, text=True, check=True, cwd=tmp_path, env=there
+    )
     assert bytes.fromhex(ran.stdout) == built("hospital").creation
 
 
