@@ -129,7 +129,10 @@ def _permits(life: Life, time: int) -> Iterator[Probe]:
     for node, guest in life.guests.items():
         said = life.net.permits(life.marking, node)
         asked = [("walk", model, 1, time, said)]
-        asked += [("boundary", model, 1, when, life.permits(node, when)) for when in _edges(life, node)]
+        # Of a node that is gone only now and later count: before it lapsed it was as good as any.
+        first = time if life.state(f"n{node}") == "Gone" else 0
+        edges = [when for when in _edges(life, node) if when >= first]
+        asked += [("boundary", model, 1, when, life.permits(node, when)) for when in edges]
         asked += [("walk", ModelId(bytes(32)), 1, time, False), ("walk", model, 0, time, False)]
         for by, of, version, when, expected in asked:
             data = shape.encode((of, version, guest.node, when))
