@@ -103,7 +103,7 @@ def reporting(as_json: bool = False) -> Iterator[None]:
         what, where = error.strerror or str(error), str(error.filename or "")
         _say(_failure(_USAGE, type(error).__name__, what, where), as_json)
         raise typer.Exit(_USAGE) from error
-    except Exception as error:
+    except Exception as error:  # a fault of ours is told as one: no traceback, exit code 1
         _say_fault(error, as_json)
         raise typer.Exit(_FAULT) from error
 

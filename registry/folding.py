@@ -237,7 +237,7 @@ class Folding:
     def _release(self, words: Words, *, ended: bool = False, **changes: object) -> None:
         release = words.id("release", ReleaseId)
         held = self.releases[release]
-        self.releases[release] = replace(held, release=replace(held.release, **changes))  # type: ignore[arg-type]
+        self.releases[release] = replace(held, release=replace(held.release, **changes))  # type: ignore[arg-type]  # its fields
         if ended:
             key = held.subject.licence, held.subject.node_id
             self.nodes[key] = replace(self.nodes.get(key, Node()), stopped=True)

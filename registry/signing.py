@@ -69,7 +69,7 @@ class Account:
         """Write a keystore file of mode 0600, whole or not at all; `iterations` is scrypt's n."""
         from eth_account import Account as EthAccount
 
-        sealed = EthAccount.encrypt(self._key.secret, passphrase, iterations=iterations)  # type: ignore[arg-type]
+        sealed = EthAccount.encrypt(self._key.secret, passphrase, iterations=iterations)  # type: ignore[arg-type]  # takes bytes
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:

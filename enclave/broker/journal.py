@@ -129,7 +129,7 @@ class Journal:
         rest = (bytes(s.node_id), s.block_number, bytes(s.licence), job.rests_on)
         columns = "release, lease, stage, model, version, policy, node, block, licence, rests_on"
         marks = ", ".join("?" * 10)
-        self._base.execute(f"insert or ignore into jobs ({columns}) values ({marks})", row + rest)  # noqa: S608
+        self._base.execute(f"insert or ignore into jobs ({columns}) values ({marks})", row + rest)  # noqa: S608 - fixed text
 
     def update(self, job: Job) -> None:
         """Remember how far a lease is."""

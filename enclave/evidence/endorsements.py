@@ -53,7 +53,7 @@ class Endorsements:
                 raise MalformedEvidence(f"longer than {_LONGEST} bytes", where=f"endorsement {number}")
             name, values = _know(blob, f"endorsement {number}")
             found.setdefault(name, []).extend(values)
-        return cls(**{name: tuple(values) for name, values in found.items()})  # type: ignore[arg-type]
+        return cls(**{name: tuple(values) for name, values in found.items()})  # type: ignore[arg-type]  # `_know` names fields
 
 
 def _know(blob: bytes, where: str) -> tuple[str, Iterable[object]]:

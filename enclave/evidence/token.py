@@ -85,7 +85,7 @@ def _labelled(ear: Ear) -> dict[object, object]:
         label: {names.get(name, name): turned.get(name, _same)(value) for name, value in submodule.items()}
         for label, submodule in submods.items()
     }
-    verifier: Mapping[str, str] = ear[form.verifier]  # type: ignore[assignment]
+    verifier: Mapping[str, str] = ear[form.verifier]  # type: ignore[assignment]  # as above
     claims: dict[object, object] = {
         _PROFILE: form.profile,
         _IAT: ear["iat"],

@@ -174,7 +174,7 @@ def _plain(parameter: Parameter, value: object) -> object:
         return [_plain(element, item) for item in _sequence(value)]
     if parameter.parts:
         by_name = isinstance(value, Mapping)
-        members = [value[p.name] for p in parameter.parts] if by_name else _sequence(value)  # type: ignore[index]
+        members = [value[p.name] for p in parameter.parts] if by_name else _sequence(value)  # type: ignore[index]  # `by_name` says so
         return tuple(_plain(p, member) for p, member in zip(parameter.parts, members, strict=True))
     return bytes(value) if isinstance(value, bytes) else value
 

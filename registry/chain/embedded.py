@@ -103,11 +103,11 @@ class EmbeddedTransport:
         if tag in ("latest", "safe", "finalized", "pending"):
             return head
         if isinstance(tag, dict):  # EIP-1898: a block by its hash
-            return self._chain.get_block_header_by_hash(octets(tag["blockHash"]))  # type: ignore[no-any-return]
+            return self._chain.get_block_header_by_hash(octets(tag["blockHash"]))  # type: ignore[no-any-return]  # py-evm's
         number = quantity(tag)
         if number > head.block_number:
             return None
-        return self._chain.get_canonical_block_header_by_number(number)  # type: ignore[no-any-return]
+        return self._chain.get_canonical_block_header_by_number(number)  # type: ignore[no-any-return]  # py-evm's
 
     def _block(self, tag: Json, _full: Json) -> Json:
         header = self._header(tag)
@@ -126,7 +126,7 @@ class EmbeddedTransport:
         to, data = octets(call.get("to", _NOBODY)), octets(call.get("data", "0x"))
         sender = octets(call.get("from", _NOBODY))
         code = vm.state.get_code(to) if "to" in call else data
-        return vm.execute_bytecode(  # type: ignore[no-any-return]
+        return vm.execute_bytecode(  # type: ignore[no-any-return]  # py-evm's
             sender,
             0,
             gas,
@@ -223,7 +223,7 @@ def _logs(
     block: "BlockAPI",
     receipts: "tuple[ReceiptAPI, ...]",
     wanted: set[bytes] = frozenset(),  # type: ignore[assignment]  # empty means any
-    topics: set[bytes] = frozenset(),  # type: ignore[assignment]
+    topics: set[bytes] = frozenset(),  # type: ignore[assignment]  # as above
 ) -> Iterator[dict[str, Json]]:
     index = -1
     for sent, receipt in zip(block.transactions, receipts, strict=True):

@@ -83,7 +83,8 @@ def build(
         refuse((*net.problems, *meant))
         made = compiled(source, compiler)
         proved = kernels.result() if kernels else ()
-    refuse(_unproved(proved))
+    if prove:
+        refuse(_unproved(proved))
     return _built(licence, text, source, made, net, proved, meant)
 
 
@@ -143,9 +144,11 @@ def _kernels(compiler: "Compiler") -> tuple["Assertion", ...]:
 
 
 def _unproved(decided: tuple["Assertion", ...]) -> tuple[Problem, ...]:
-    """E502 for each promise a kernel breaks, E503 for each that nobody could decide."""
+    """E502 for each promise a kernel breaks, E503 for each that nobody could decide, or when there was none to decide."""
     from contracts.smt import SECONDS, Verdict
 
+    if not decided:
+        return (Problem(code="E503", message="the kernels promise nothing, which is no proof", help=_OURS),)
     said = {
         Verdict.VIOLATED: ("E502", "the contract can break what it promises", _OURS),
         Verdict.UNDECIDED: ("E503", f"not decided in {SECONDS} seconds, which is no proof", _SLOW),

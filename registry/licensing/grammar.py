@@ -138,7 +138,7 @@ def _grammar() -> "Lark":
 
         def __init__(self, _: object) -> None: ...
 
-        def lex(self, words: Iterator["Token"]) -> Iterator["Token"]:  # type: ignore[override]
+        def lex(self, words: Iterator["Token"]) -> Iterator["Token"]:  # type: ignore[override]  # words, no text
             yield from words
 
     text = (files("registry.licensing") / "licence.lark").read_text("utf-8")

@@ -1,27 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `licence deploy` takes for its own earlier work."""
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 
-from cli import deploying
-from contracts.ids import Address
-from contracts.licences import LicenceState
+from cli.deploying import open_grant
+from contracts.records import Finality
+from registry.compiled import CompiledLicences
+from registry.licences import Licences
+from registry.models import Models
+from tests.fakes.chains import fresh
+from tests.fakes.compiled import creation, sold
+from tests.fakes.scenes import scene
 
-_AT = Address.parse("0x" + "11" * 20)
+pytestmark = pytest.mark.forge
 
 
-@pytest.mark.parametrize(("granted_for", "found"), [("ours", _AT), ("another", None)])
-def test_s6_a_contract_granted_under_a_strangers_model_is_not_taken_for_ours(
-    monkeypatch: pytest.MonkeyPatch, granted_for: str, found: Address | None
-) -> None:
-    compiled = SimpleNamespace(
-        standing=lambda _: SimpleNamespace(state=LicenceState.GRANTED), bound=lambda _: (_AT, "ours")
-    )
-    licences = SimpleNamespace(grant_of=lambda _: SimpleNamespace(model_id=granted_for))
-    monkeypatch.setattr("registry.compiled.CompiledLicences", lambda _: compiled)
-    monkeypatch.setattr("registry.licences.Licences", lambda _: licences)
-    chain: Any = None
-    assert deploying.open_grant(chain, [_AT]) == found
+def test_s6_a_contract_granted_under_a_strangers_model_is_not_taken_for_ours() -> None:
+    with fresh("embedded") as chain:
+        story = scene(chain)
+        compiled, licences, code = CompiledLicences(chain), Licences(chain), creation(sold(story.model))
+        ours, taken = (compiled.deploy(story.owner, code)[0] for _ in range(2))
+        assert open_grant(chain, [ours, taken]) is None
+        terms = {"seal_id": story.seal, "policy": story.policy, "finality": Finality.SAFE, "uri": ""}
+        other, _ = Models(chain).register(story.stranger, "other", broker=story.stranger.address, **terms)
+        licences.grant(story.stranger, taken, other, 1, story.licensee.address)
+        assert open_grant(chain, [taken]) is None
+        licences.grant(story.owner, ours, story.model, 1, story.licensee.address)
+        assert open_grant(chain, [taken, ours]) == ours
+        compiled.revoke(story.owner, ours)
+        assert open_grant(chain, [taken, ours]) is None

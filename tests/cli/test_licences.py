@@ -37,8 +37,7 @@ PUMP = ROOT / "tests" / "vectors" / "licences" / "pump.txt"
 
 
 @pytest.fixture(autouse=True)
-def _compiled_once_and_proved_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("registry.licensing.building._kernels", lambda _: ())
+def _compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("registry.licensing.building.compiled", cache(compiled))
 
 

@@ -44,7 +44,7 @@ class Fields:
         try:
             document = parse_json(raw)
             assert isinstance(document, dict)
-            return cls(**{one.name: _value(document[one.name], one.type) for one in fields(cls)})  # type: ignore[arg-type]
+            return cls(**{one.name: _value(document[one.name], one.type) for one in fields(cls)})  # type: ignore[arg-type]  # `_value` checks
         except (ValueError, KeyError, AssertionError, RecursionError) as error:
             raise MalformedEvidence("not the nine fields of quote collateral", where=_WHERE) from error
 

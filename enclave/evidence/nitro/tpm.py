@@ -136,11 +136,12 @@ def vaportpm(raw: bytes) -> tuple[Kind, bytes] | None:
     if raw.lstrip()[:1] != b"{" or b'"nitro"' not in raw or b'"ak_pubkeys"' not in raw:
         return None
     try:
+        # What is no table here is a TypeError below, so nothing is asked twice.
         container = parse_json(raw)
-        attestation = container["attestation"]  # type: ignore[index]
+        attestation = container["attestation"]  # type: ignore[index]  # as said above
         quoted, document = attestation["tpm"]["ecc_p256"], bytes.fromhex(attestation["nitro"]["document"])
         attest, signature = (bytes.fromhex(quoted[name]) for name in ("attest_data", "signature"))
-        values = {int(n): bytes.fromhex(v) for n, v in container["pcrs"]["sha384"].items()}  # type: ignore[index]
+        values = {int(n): bytes.fromhex(v) for n, v in container["pcrs"]["sha384"].items()}  # type: ignore[index]  # as said
         halves = b"".join(n.to_bytes(32, "big") for n in utils.decode_dss_signature(signature))
         numbers = [n for _, selected in TpmAttest.parse(attest).selections for n in selected]
         pcrs = [values[number] for number in numbers]

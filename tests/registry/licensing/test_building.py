@@ -116,6 +116,13 @@ def test_e502_e503_a_kernel_that_is_not_proved_refuses(
     assert "assert(b)" in refused.value.problems[0].message
 
 
+def test_e503_kernels_that_promise_nothing_are_not_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "_kernels", lambda _: ())
+    with pytest.raises(LicenceRefused) as refused:
+        build(sample("pump"))
+    assert refused.value.reasons == ("E503",)
+
+
 def test_a_contract_too_large_for_a_chain_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(building, "LARGEST", 5_000)
     with pytest.raises(LicenceRefused, match="chains take 5000"):
