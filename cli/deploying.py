@@ -80,9 +80,9 @@ def granted(chain: "Chain", licence: "Address") -> bool:
 def differing(chain: "Chain", address: "Address", built: "Built") -> list[str]:
     """In words, how the contract at an address differs from the text; none when it does not."""
     from registry.compiled import CompiledLicences
-    from registry.licensing.verifying import compare
+    from registry.licensing.verifying import differences
 
-    found = list(compare(chain.code(address), built).differences)
+    found = list(differences(chain.code(address), built))
     if not found:
         releases, model = CompiledLicences(chain).bound(address)
         if releases != chain.book.releases:

@@ -26,10 +26,6 @@ class CompiledLicences:
         """Create a licence from the compiler's creation code; it counts once the registry's `grant` names it."""
         return self._chain.create(account, self._creation(creation), CONTRACT)
 
-    def deployment_gas(self, sender: Address, creation: bytes) -> int:
-        """Gas that creating it would use."""
-        return self._chain.estimate_creation(sender, self._creation(creation), CONTRACT)
-
     def terms(self, licence: Address, at: Block | None = None) -> LicenceTerms:
         """What the text says, in numbers; raises `Reverted` or `CodeMismatch` for any other contract."""
         (found,) = self._chain.call(licence, CONTRACT, "terms", at=at)

@@ -25,7 +25,7 @@ from registry.compiled import CompiledLicences
 from registry.licences import Licences
 from registry.licensing.building import build
 from registry.licensing.report import require
-from registry.licensing.verifying import compare
+from registry.licensing.verifying import differences
 from registry.models import Models
 from registry.policies import Policies
 from registry.releases import Releases
@@ -88,7 +88,7 @@ def test_3_the_licensee_accepted_and_paid_for_a_licence_made_of_words(story: Wor
     text = story.store.get(licences.text(licence)).decode()
     assert "The licensee must pay 0.5 ETH before activation." in text
     built = build(require(text)[0], prove=False)
-    assert not compare(story.chain.code(licence), built).differences
+    assert not differences(story.chain.code(licence), built)
     assert CompiledLicences(story.chain).standing(licence).state is LicenceState.ACTIVE
     assert story.chain.balance(licence) == 6 * 10**17
 

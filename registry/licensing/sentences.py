@@ -24,7 +24,7 @@ from registry.licensing.model import (
     Term,
 )
 from registry.licensing.saying import checksummed
-from registry.licensing.vocabulary import fields, hardware, places
+from registry.licensing.vocabulary import aliases, fields, hardware, places
 from registry.licensing.words import MONTHS, UNITS, VERBS, Word
 
 _MOST_HELPED = 20
@@ -106,7 +106,9 @@ class _Saying:
             if one in table:
                 self.places.setdefault(name, word)
                 continue
-            right = _nearest(one, table) if len(self.wrong) < _MOST_HELPED else ""
+            right = aliases().get(one, "")
+            if right not in table:
+                right = _nearest(one, table) if len(self.wrong) < _MOST_HELPED else ""
             help_ = f"did you mean “{right}”?" if right else "known are, among others, " + _some(table)
             self.complain("E210", f"“{one}” is not {what} that this language knows.", help_, word)
         return names

@@ -1,42 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether the code on chain is the contract of a text: made again from the text, and compared byte for byte."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from contracts.ids import Digest
-from registry.licensing.building import Built, build
-from registry.licensing.model import Licence
+from registry.licensing.building import Built
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
-    """What the comparison found: `differences` in words, none when the code is that of the text; `digest` is the text's."""
+def differences(code: bytes, built: Built) -> tuple[str, ...]:
+    """In words, how the code at an address (empty: none there) differs from a built contract; none when it is the same.
 
-    digest: Digest
-    differences: tuple[str, ...]
-
-    @property
-    def equal(self) -> bool:
-        """Whether the code on chain is the contract of the text, to the last byte."""
-        return not self.differences
-
-
-def _quiet(_: str) -> None:
-    """Nobody is told."""
-
-
-def verify(code: bytes, licence: Licence, *, say: Callable[[str], None] = _quiet) -> Verified:
-    """Compare the code at an address (empty: none there) with what the licence compiles to.
-
-    Raises `LicenceRefused` and `CompilerError` as `build` does. Who the parties are is looked up on chain and no part of this.
+    Who the parties are, and what the contract is bound to, is asked of the contract and no part of this.
     """
-    return compare(code, build(licence, prove=False, say=say))
-
-
-def compare(code: bytes, built: Built) -> Verified:
-    """Compare the code at an address with a contract already built."""
-    return Verified(digest=built.digest, differences=tuple(_differences(code, built)))
+    return tuple(_differences(code, built))
 
 
 def _differences(code: bytes, built: Built) -> Iterable[str]:

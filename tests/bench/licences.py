@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gas of licences compiled from words, the samples' own: `python -m tests.bench.licences [--write]`."""
+"""Gas of licences compiled from words, the samples' own: `python -m tests.bench.licences`."""
 
 import json
-import sys
-from pathlib import Path
 
 from contracts.licences import LicenceState
 from registry.chain.abi import interface
@@ -14,7 +12,6 @@ from tests.fakes.lives import Life
 from tests.fakes.made import creations
 from tests.fakes.walking import Walk, permitted
 
-FIGURES = Path(__file__).with_name("licences.json")
 _BASE = 21_000
 
 
@@ -49,13 +46,5 @@ def _permits(field: Ground, life: Life) -> int:
     return used - _BASE - sum(16 if byte else 4 for byte in data)
 
 
-def main() -> None:
-    """Print the figures, or write them beside this file."""
-    text = json.dumps(measure(), indent=2, sort_keys=True) + "\n"
-    if sys.argv[1:] == ["--write"]:
-        FIGURES.write_text(text, "utf-8")
-    print(text, end="")
-
-
 if __name__ == "__main__":
-    main()
+    print(json.dumps(measure(), indent=2, sort_keys=True))

@@ -140,6 +140,8 @@ def test_cases_14_15_17_a_value_that_cannot_be_is_marked(
 def test_case_14_expected_words_are_named_in_human_terms() -> None:
     assert only("24 months", "twenty months").help == "expected a number such as 12"
     assert only("Austria", "Austia").help == "did you mean “Austria”?"
+    assert only("Austria", "Turkey").help == "did you mean “Türkiye”?"
+    assert only("Intel TDX", "SEV-SNP").help == "did you mean “AMD SEV-SNP”?"
     assert only("use the model in", "use the modle in").help == "did you mean “model”?"
 
 
@@ -282,6 +284,11 @@ def test_case_26_a_flood_is_refused_soon(text: str) -> None:
     assert 1 <= len(reading.problems) <= 21
     assert time.monotonic() - began < 30  # two seconds on a quiet machine
     assert all(len(one.source) < 200 for one in reading.problems)
+
+
+def test_case_26_a_licence_is_no_longer_than_it_may_be() -> None:
+    (problem,) = wrong(PUMP, PUMP + "#" + "x" * 65_536)
+    assert "at most 65,536" in problem.message
 
 
 def test_s8_whatever_is_changed_in_a_text_it_ends_in_problems_or_a_licence() -> None:
