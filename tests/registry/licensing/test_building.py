@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from contracts import smt
+from contracts.ids import Digest
 from contracts.smt import Assertion, Verdict
 from contracts.solc import find
-from registry.licensing import building
+from registry.licensing import building, solidity
 from registry.licensing.building import LARGEST, Built, build, compiled, printed
 from registry.licensing.model import Licence
 from registry.licensing.problems import LicenceRefused
@@ -88,6 +89,12 @@ def test_case_16_what_an_author_names_reaches_no_code() -> None:
     ]
     ours, theirs = build(named, prove=False), built("reseller")
     assert ours.runtime.replace(ours.digest, theirs.digest) == theirs.runtime
+
+
+def test_case_16_the_printer_takes_numbers_and_hashes_only() -> None:
+    filled = solidity.constants(sample("pump"), Digest(bytes(32)))
+    with pytest.raises(TypeError, match="seats is no number"):
+        dict(solidity._printed(replace(filled, seats="1; }")))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
