@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml uv.lock
 demo: $(STAMP)  ## Watch a real model being protected from end to end.
 	@$(BIN)/exequatur demo
 
-test: $(STAMP)  ## Run the tests this machine can run, in under five minutes.
+test: $(STAMP)  ## Run the tests this machine can run, in five to seven minutes.
 	@$(BIN)/python -m pytest -m "not slow and not bench"
 
 check: $(STAMP)  ## Everything CI runs.
