@@ -12,8 +12,8 @@ import pytest
 
 from contracts import smt
 from contracts.ids import Digest
-from contracts.smt import Assertion, Verdict
-from contracts.solc import find
+from contracts.smt import Verdict
+from contracts.solc import Compiler, find, virtual_sources
 from registry.licensing import building, solidity
 from registry.licensing.building import LARGEST, Built, build, compiled, printed
 from registry.licensing.model import Licence
@@ -110,17 +110,38 @@ def test_e501_whatever_the_compiler_says_refuses(old: str, new: str) -> None:
     assert set(refused.value.reasons) == {"E501"}
 
 
-@pytest.mark.parametrize(("verdict", "code"), [(Verdict.VIOLATED, "E502"), (Verdict.UNDECIDED, "E503")])
-def test_e502_e503_a_kernel_that_is_not_proved_refuses(
-    verdict: Verdict, code: str, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def only_the_meter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Compiler:
+    """A compiler whose proofs are about the smallest kernel, and are not remembered."""
+    compiler = find()
+    monkeypatch.setattr(smt, "KERNELS", ("Meter",))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return compiler
+
+
+def test_e502_a_kernel_that_breaks_its_promise_refuses(
+    only_the_meter: Compiler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decided = (Assertion(file="K.sol", line=1, condition="assert(a)", verdict=Verdict.PROVED),)
-    decided += (Assertion(file="K.sol", line=2, condition="assert(b)", verdict=verdict),)
-    monkeypatch.setattr(building, "_kernels", lambda _: decided)
+    def overspending(folder: Path, prefix: str) -> dict[str, str]:
+        found = virtual_sources(folder, prefix)
+        return {name: text.replace("_spent += amount;", "") for name, text in found.items()}
+
+    monkeypatch.setattr(smt, "virtual_sources", overspending)
     with pytest.raises(LicenceRefused) as refused:
-        build(sample("pump"))
-    assert refused.value.reasons == (code,)
-    assert "assert(b)" in refused.value.problems[0].message
+        build(sample("pump"), compiler=only_the_meter)
+    assert "E502" in refused.value.reasons
+    assert "_bought == uint256(_left) + _spent" in str([one.message for one in refused.value.problems])
+
+
+def test_e503_a_kernel_that_nobody_could_decide_refuses(
+    only_the_meter: Compiler, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert build(sample("pump"), compiler=only_the_meter).proved
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "forgotten"))
+    monkeypatch.setattr(smt, "_decide", lambda *_: "unknown\n")
+    with pytest.raises(LicenceRefused) as refused:
+        build(sample("pump"), compiler=only_the_meter)
+    assert set(refused.value.reasons) == {"E503"}
 
 
 def test_e503_kernels_that_promise_nothing_are_not_proved(monkeypatch: pytest.MonkeyPatch) -> None:
