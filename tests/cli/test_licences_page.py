@@ -118,10 +118,8 @@ def test_the_way_from_text_to_chain_works(
     connected: Keyboard,
     served_chain: tuple[EmbeddedChain, str],
     small_model: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With a model registered, as the owner and the licensee; that kernels are proved is shown elsewhere."""
-    monkeypatch.setattr("registry.licensing.building._kernels", lambda _: ())
+    """With a model registered, as the owner and the licensee."""
     owner = connected.json("keys", "show", "owner")["address"]
     licensee = connected.account("licensee").address
     fund(served_chain[0], licensee)
