@@ -84,8 +84,9 @@ def probe_block_hashes(chain: Chain, account: Account) -> None:
             raise WrongChain("the chain makes no blocks", where=f"chain {chain.chain_id}")
         chain.send(account, account.address)
     asked = chain.block(head.number - 1)
-    # PUSH8 number BLOCKHASH PUSH0 MSTORE PUSH1 32 PUSH0 RETURN, run as creation code
-    code = b"\x67" + asked.number.to_bytes(8, "big") + bytes.fromhex("405f5260205ff3")
+    # PUSH8 number BLOCKHASH PUSH1 1 MSTORE PUSH1 33 PUSH0 RETURN, run as creation code: the hash follows a zero
+    # octet, as EIP-3541 refuses created code that begins with 0xef
+    code = b"\x67" + asked.number.to_bytes(8, "big") + bytes.fromhex("4060015260215ff3")
     call: dict[str, Json] = {"data": "0x" + code.hex(), "from": str(account.address)}
     try:
         told = octets(chain.transport.request("eth_call", call, hex(head.number)))
@@ -93,7 +94,7 @@ def probe_block_hashes(chain: Chain, account: Account) -> None:
         raise WrongChain(
             f"the chain cannot run our code: {error.what}", where=f"chain {chain.chain_id}"
         ) from error
-    if told != asked.hash:
+    if told != b"\0" + asked.hash:
         raise WrongChain(
             "its BLOCKHASH opcode and its RPC disagree",
             where=f"chain {chain.chain_id}",

@@ -245,6 +245,13 @@ def test_a_chain_whose_block_hashes_disagree_is_refused(chain: DevChain) -> None
     probe_block_hashes(chain, Account.generate())
 
 
+def test_a_block_hash_that_no_code_may_begin_with_is_read(chain: DevChain) -> None:
+    while chain.mine().hash[0] != 0xEF:
+        pass
+    chain.mine()
+    probe_block_hashes(chain, Account.generate())
+
+
 def test_an_embedded_chain_knows_its_methods_only() -> None:
     transport = EmbeddedTransport()
     with pytest.raises(RpcFailed):
