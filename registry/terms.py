@@ -164,7 +164,7 @@ class Compiled:
         if period == 0:
             return None
         if self.state_at(now) is LicenceState.GRANTED:
-            return None if held.prepaid else replace(held, prepaid=True)
+            return None if held.prepaid or held.notice_over else replace(held, prepaid=True)
         due = period != NEVER and held.paid_until <= now + period
         if not due or self.state_at(now) not in _RUNNING:
             return None
@@ -192,16 +192,16 @@ class Compiled:
         return replace(self.standing, state=LicenceState.ACTIVE, since=now) if suspended else None
 
     def _notified(self, now: int) -> LicenceStanding | None:
-        held, notice = self.standing, self.terms.notice
-        if notice == 0 or held.notice_over or self.state_at(now) not in _RUNNING:
+        held, terms = self.standing, self.terms
+        if terms.notice == 0 or held.notice_over or self.state_at(now) not in _OPEN:
             return None
-        return replace(held, notice_over=now + notice)
+        return replace(held, notice_over=max(now, terms.start) + terms.notice)
 
     def _revoked(self, now: int) -> LicenceStanding | None:
-        held, state = self.standing, self.state_at(now)
-        served = bool(held.notice_over) and now >= held.notice_over
-        free = self.terms.notice == 0 or served or state is LicenceState.GRANTED
-        return replace(held, state=LicenceState.REVOKED) if state in _OPEN and free else None
+        held = self.standing
+        served = self.terms.notice == 0 or 0 < held.notice_over <= now
+        open_ = self.state_at(now) in _OPEN
+        return replace(held, state=LicenceState.REVOKED) if open_ and served else None
 
     def _expired(self, now: int) -> LicenceStanding | None:
         held = self.standing

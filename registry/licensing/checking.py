@@ -228,9 +228,8 @@ def _limits(licence: Licence) -> Iterator[Fault]:
         yield Fault(
             code="W606",
             part="notice",
-            message="the licensor may suspend at any time, and revoke without notice until the licence is activated; "
-            "what was paid is not given back.",
-            help="notice protects an active licence from revocation only; pay and activate together",
+            message="the licensor may suspend at any time, also while notice runs; what was paid is not given back.",
+            help="notice protects from revocation only; agree elsewhere what a suspension may be for",
         )
     if licence.on_failure is OnFailure.REMOVE:
         yield Fault(

@@ -35,21 +35,20 @@ MOVES = """
 move         by        takes -> gives                            : while                                  : if
 grant        licensor  R.Draft -> R.Offered
 accept       licensee  R.Offered -> R.Accepted
-pay          payer     F.due -> F.paid                           : R.Accepted L.Granted                   : fee
+pay          payer     F.due -> F.paid                           : R.Accepted L.Granted W.none            : fee
 pay          payer     F.due -> F.paid                           : R.Accepted L.Active/L.Suspended        : periodic
 pay          payer     F.paid -> F.ahead                         : R.Accepted L.Active/L.Suspended        : periodic
 activate     licensee  L.Granted -> L.Active                     : R.Accepted T.term F.paid
 suspend      licensor  L.Active -> L.Suspended
 resume       licensor  L.Suspended -> L.Active
-notify       licensor  W.none -> W.given                         : L.Active/L.Suspended                   : notice
-revoke       licensor  L.Granted -> L.Revoked
-revoke       licensor  L.Active/L.Suspended -> L.Revoked         : W.over
+notify       licensor  W.none -> W.given                         : L.Granted/L.Active/L.Suspended         : notice
+revoke       licensor  L.Granted/L.Active/L.Suspended -> L.Revoked : W.over
 expire       time      L.Granted T.term -> L.Expired T.after     :                                        : fixed
 expire       time      L.Active/L.Suspended T.term -> L.Expired T.after
 clock_start  time      T.before -> T.term                        :                                        : fixed
 clock_due    time      F.ahead -> F.paid                         : L.Active/L.Suspended                   : periodic
 clock_due    time      F.paid -> F.due                           : L.Active/L.Suspended                   : periodic
-clock_notice time      W.given -> W.over                         :                                        : notice
+clock_notice time      W.given -> W.over                         : T.term                                 : notice
 buy          buyer     room -> credit                            : R.Accepted L.Active                    : packs
 attest       log       n.Absent/n.Stale -> n.Live
 lapse        time      n.Live -> n.Stale                         :                                        : suspends

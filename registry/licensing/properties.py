@@ -34,10 +34,15 @@ class Fault:
 
 
 def p1(graph: Graph) -> Fault | None:
-    """Nobody gets stuck: as long as the licence is open, the licensor or the licensee can do something."""
+    """Nobody gets stuck: as long as the licence is open, the licensor or the licensee can do something, or will when the clock lets them."""
     parties = graph.rows(lambda move: move.role.party)
-    stuck = (s for s in _where(graph, *_OPEN) if not graph.enabled[s] & parties)
-    return _first(stuck, "neither party can do anything, and the licence is still open")
+    clock = graph.rows(lambda move: move.role is Role.TIME)
+    moving = {s for s in _where(graph, *_OPEN) if graph.enabled[s] & parties}
+    stuck = set(_where(graph, *_OPEN)) - moving
+    while waiting := {s for s in stuck if any(clock >> i & 1 and to in moving for i, to in graph.steps(s))}:
+        stuck, moving = stuck - waiting, moving | waiting
+    told = "neither party can do anything, however long they wait, and the licence is still open"
+    return _first(sorted(stuck), told)
 
 
 def p2(graph: Graph) -> Fault | None:
@@ -48,7 +53,7 @@ def p2(graph: Graph) -> Fault | None:
 
 
 def p3(graph: Graph) -> Fault | None:
-    """The licensor can always revoke, as agreed: at once, or after giving notice; an active licence never before that is over."""
+    """The licensor can always revoke, as agreed: at once, or after notice that runs in the term; nobody begins to pay under it."""
     ways = graph.rows(lambda move: move.name in ("revoke", "notify") and move.role is Role.LICENSOR)
     waiting = set(_where(graph, "W.given"))
     opened = list(_where(graph, *_OPEN))
@@ -60,9 +65,9 @@ def p3(graph: Graph) -> Fault | None:
     held = (s for s in opened if s in ending and s not in revocable)
     if fault := _first(held, "the licensor can never again revoke the licence, however long they wait"):
         return fault
-    return _first(
-        _unannounced(graph), "the licensor can revoke the licence without the notice that was agreed"
-    )
+    early = "the licensor can revoke the licence without the notice that was agreed"
+    late = "the licence can be paid for although notice was given"
+    return _first(_unannounced(graph), early) or _first(_paying_late(graph), late)
 
 
 def p4(graph: Graph) -> Fault | None:
@@ -214,16 +219,21 @@ def _permitting(graph: Graph) -> list[int]:
 
 
 def _unannounced(graph: Graph) -> Iterator[int]:
-    """States of a licence with notice in which it can be revoked before that is over, or in which notice came too soon."""
+    """States of a licence with notice in which it can be revoked before that is over, or in which it ran before the term."""
     if "W" not in graph.net.families:
         return
     revoking = graph.rows(lambda move: move.name == "revoke")
-    activated, over = graph.packing.mask("L.Active", "L.Suspended"), graph.packing.mask("W.over")
-    granted, told = graph.packing.mask("L.Granted"), graph.packing.mask("W.given", "W.over")
+    over, before = graph.packing.mask("W.over"), graph.packing.mask("T.before")
     for s, state in enumerate(graph.states):
-        early = state & activated and not state & over and graph.enabled[s] & revoking
-        if early or (state & granted and state & told):
+        if (graph.enabled[s] & revoking and not state & over) or (state & over and state & before):
             yield s
+
+
+def _paying_late(graph: Graph) -> Iterator[int]:
+    """States of a licence that was not begun in which it can be paid under notice."""
+    granted, paying = graph.packing.mask("L.Granted"), graph.rows(lambda move: move.name == "pay")
+    noticed = _where(graph, "W.given", "W.over")
+    return (s for s in noticed if graph.states[s] & granted and graph.enabled[s] & paying)
 
 
 def _never_again(graph: Graph, node: int) -> Iterator[int]:

@@ -138,6 +138,7 @@ def test_a_licence_moves_to_other_contracts_once_both_parties_asked(
 
 
 def test_a_revoked_licence_may_be_deployed_anew(connected: Keyboard, text: Path) -> None:
+    text.write_text(text.read_text("utf-8").replace("with 30 days notice", "at any time"), "utf-8")
     licence = connected.json("licence", "deploy", text)["licence"]
     assert connected.json("licence", "revoke", licence)["state"] == "revoked"
     assert connected.json("licence", "revoke", licence)["already"] is True

@@ -234,7 +234,7 @@ contract CompiledLifeTest is CompiledFixture {
         sold.resume(3);
     }
 
-    /// it lets the notice run, once, while active or suspended
+    /// it lets the notice run, once
     function test_notify() public {
         _rent();
         _suspend(rented);
@@ -246,10 +246,17 @@ contract CompiledLifeTest is CompiledFixture {
         _notify();
     }
 
-    /// it reverts WrongState before activation and after the end
-    function test_notify_whenItIsNotRunning() public {
-        _expectWrongState(ICompiledLicence.State.Granted);
+    /// it runs from the first second of the term, and can no longer be paid for
+    function test_notify_whenTheTermHasNotBegun() public {
         _notify();
+        assertEq(rented.standing().noticeOver, RENT_START + NOTICE);
+        vm.expectRevert(abi.encodeWithSelector(ICompiledLicence.NoticeGiven.selector, RENT_START + NOTICE));
+        vm.prank(owner);
+        rented.pay(1);
+    }
+
+    /// it reverts WrongState
+    function test_notify_whenTheTermIsOver() public {
         _rent();
         _later(5 days);
         _expectWrongState(ICompiledLicence.State.Expired);
@@ -295,13 +302,19 @@ contract CompiledLifeTest is CompiledFixture {
         _stands(rented, ICompiledLicence.State.Revoked);
     }
 
-    /// it needs no notice
+    /// it needs the notice too, so that whoever has paid can use what was paid for
     function test_revoke_whenItWasNotActivated() public {
         _confirm();
+        vm.expectRevert(abi.encodeWithSelector(ICompiledLicence.NoticeNotOver.selector, 0));
         _revoke(rented);
-        _expectWrongState(ICompiledLicence.State.Revoked);
+        _notify();
+        _later(RENT_START + NOTICE - 1 - block.timestamp);
+        vm.expectRevert(abi.encodeWithSelector(ICompiledLicence.NoticeNotOver.selector, RENT_START + NOTICE));
+        _revoke(rented);
         vm.prank(licensee);
         rented.activate(2);
+        _later(1);
+        _revoke(rented);
     }
 
     /// it reverts WrongState

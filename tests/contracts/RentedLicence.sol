@@ -96,7 +96,7 @@ contract Licence is ILicence, Lifecycle, Seats {
 
     /// @notice See ICompiledLicence.
     function notify() external locking onlyLicensor {
-        _notify(_time(), _NOTICE);
+        _notify(_time(), _START, _NOTICE);
         _moved("notify");
     }
 

@@ -39,8 +39,18 @@ SEATS = {
 LIFE = {
     "active without payment": ("require(period == 0 || _held.prepaid,", "require(true,", "was.prepaid"),
     "active before the term": ("require(time >= start,", "require(true,", "time >= terms.start"),
-    "revoked without notice": ("notice == 0 || served ||", "true || served ||", "was.noticeOver != 0"),
-    "notice given again": ("require(_held.noticeOver == 0,", "require(true,", "was.noticeOver == 0"),
+    "revoked without notice": ("require(notice == 0 || served,", "require(true,", "was.noticeOver != 0"),
+    "notice given again": (
+        "_requireOpen(time);\n        require(_held.noticeOver == 0,",
+        "_requireOpen(time);\n        require(true,",
+        "was.noticeOver == 0 &&",
+    ),
+    "notice before the term": ("(time < start ? start : time) + notice", "time + notice", "_isSound(now_"),
+    "paid under notice": (
+        "NothingDue(_held.paidUntil));\n            require(_held.noticeOver == 0,",
+        "NothingDue(_held.paidUntil));\n            require(true,",
+        "|| was.noticeOver == 0",
+    ),
     "ended too early": (
         "require(_stateAt(time) == ICompiledLicence.State.Expired, ICompiledLicence.NotOver(_held.end));",
         "",

@@ -149,14 +149,28 @@ CONTRACT_MUTANTS = (
         "",
         "walk",
     ),
-    _in_life("revoked without notice", "notice == 0 || served ||", "true ||", "walk"),
+    _in_life("revoked without notice", "require(notice == 0 || served,", "require(true,", "walk"),
     _in_life(
         "notice a second late",
         "_held.noticeOver != 0 && time >= _held.noticeOver",
         "_held.noticeOver != 0 && time > _held.noticeOver",
         "walk",
     ),
-    _in_life("notice given twice", "require(_held.noticeOver == 0,", "require(true,", "walk"),
+    _in_life(
+        "notice given twice",
+        "_requireOpen(time);\n        require(_held.noticeOver == 0,",
+        "_requireOpen(time);\n        require(true,",
+        "walk",
+    ),
+    _in_life(
+        "notice before the term", "(time < start ? start : time) + notice", "time + notice", "standing"
+    ),
+    _in_life(
+        "paid under notice",
+        "NothingDue(_held.paidUntil));\n            require(_held.noticeOver == 0,",
+        "NothingDue(_held.paidUntil));\n            require(true,",
+        "walk",
+    ),
     _in_life(
         "revoked after the end", "require(_isOpen(state), ICompiledLicence.WrongState(state));", "", "walk"
     ),

@@ -268,7 +268,7 @@ class Life:
         elif move == "resume":
             numbers.since = time
         elif move == "notify" and licence.notice:
-            numbers.notice_over = time + licence.notice.seconds
+            numbers.notice_over = max(time, licence.term.starts_at) + licence.notice.seconds
         elif move == "buy":
             numbers.left += self.pack
 

@@ -43,6 +43,7 @@ FREE = Licence(
 ONCE = replace(FREE, fee=Fee(price=ETHER))
 PERIODIC = replace(FREE, fee=Fee(price=EUROS, every=YEAR))
 NOTICE = replace(FREE, notice=Span(count=30, unit=Unit.DAYS))
+NOTICED = replace(ONCE, notice=NOTICE.notice)
 PACKS = replace(FREE, packs=Packs(size=1_000, price=ETHER))
 REMOVING = replace(FREE, on_failure=OnFailure.REMOVE)
 LARGEST = replace(
@@ -148,7 +149,7 @@ def _mutant(breaks: str, what: str, licence: Licence, *changes: Callable[[Net], 
 _FEE = ("F.paid", "F.ahead")
 _LICENSOR, _LICENSEE, _LOG = Role.LICENSOR, Role.LICENSEE, Role.LOG
 MUTANTS = (
-    _mutant("P1", "only the registry suspends", NOTICE, mapped(by(_LOG), "suspend", "resume")),
+    _mutant("P1", "the registry says when notice is over", NOTICED, mapped(by(_LOG), "clock_notice")),
     # A licence that cannot end cannot be revoked either. P3 asks for revocation where there is an end, so that P2 stands alone.
     _mutant(
         "P2",
@@ -167,7 +168,8 @@ MUTANTS = (
         mapped(dropped("W.over"), "revoke"),
     ),
     _mutant("P3", "revocation without notice", NOTICE, mapped(unread("W.over"), "revoke")),
-    _mutant("P3", "notice before activation", NOTICE, mapped(unread("L.Active"), "notify")),
+    _mutant("P3", "notice before the term", NOTICE, mapped(unread("T.term"), "clock_notice")),
+    _mutant("P3", "paid under notice", NOTICED, mapped(unread("W.none"), "pay")),
     _mutant("P4", "activation without acceptance", FREE, mapped(unread("R.Accepted"), "activate")),
     _mutant("P4", "use in an unpaid period", PERIODIC, mapped(unread(*_FEE), "use", "seat")),
     _mutant("P4", "activation before payment", ONCE, mapped(unread(*_FEE), "activate", "use", "seat")),

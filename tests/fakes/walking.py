@@ -154,8 +154,11 @@ class Walk:
         return self._after[marking]
 
     def _limits(self) -> None:
-        """Records that the licence does not accept, late ones among them, once more from the start."""
+        """Notice before payment, and records that the licence does not accept, late ones among them, from the start again."""
         self.life.again()
+        if self.life.licence.notice:
+            self.to("grant", "accept", "notify")
+            self.life.again()
         permitted(self)
         _unfit(self.life)
         _late(self.life)
@@ -189,7 +192,14 @@ def out_of_time(licence: Licence, move: Move) -> bool:
         again = "F.due" in move.take and "L.Granted" not in move.read
         if again or move.name == "clock_due":
             return True
-    return bool(licence.notice) and licence.notice.seconds + _HURRY >= lasts and "W.over" in move.read
+    return bool(licence.notice) and licence.notice.seconds + _HURRY >= lasts and _waits(move, licence)
+
+
+def _waits(move: Move, licence: Licence) -> bool:
+    """Whether notice is over before a row; it runs before activation too, but never before the term."""
+    if "W.over" in move.give:
+        return licence.term.start is not None
+    return "W.over" in move.read and (licence.term.start is not None or "L.Granted" not in move.take)
 
 
 def _back(came: dict[Marking, tuple[Marking, Move] | None], marking: Marking) -> list[Move]:

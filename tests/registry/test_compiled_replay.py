@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from contracts.ids import Address, ModelId, PolicyId
-from contracts.licences import LicenceRefusal, LicenceStanding
+from contracts.licences import LicenceRefusal, LicenceStanding, LicenceState
 from contracts.records import Reason
 from registry.chain.abi import interface
 from registry.chain.embedded import EmbeddedTransport
@@ -87,7 +87,8 @@ class Life:
         now = self.story.now
         names = [name for name in MOVES if self.held.after(name, now)] if self.dice.random() < 0.7 else MOVES
         name = self.dice.choice(names or MOVES)
-        if name == "revoke" and self.dice.random() < 0.9:
+        ending = name == "revoke" or (name == "notify" and self.held.standing.state is LicenceState.GRANTED)
+        if ending and self.dice.random() < 0.9:
             return
         possible = self.held.after(name, now) and self.held.after(name, now + SURE)
         try:

@@ -22,10 +22,11 @@ abstract contract Lifecycle {
         return over ? ICompiledLicence.State.Expired : _held.state;
     }
 
-    /// @dev Before activation once; a fee for a period again when it is due or for one period ahead.
+    /// @dev Before activation once, and not under notice; a fee for a period again when it is due or for one period ahead.
     function _pay(uint40 time, uint40 period) internal {
         if (_stateAt(time) == ICompiledLicence.State.Granted) {
             require(!_held.prepaid, ICompiledLicence.NothingDue(_held.paidUntil));
+            require(_held.noticeOver == 0, ICompiledLicence.NoticeGiven(_held.noticeOver));
             _held.prepaid = true;
         } else {
             _requireRunning(time);
@@ -63,22 +64,18 @@ abstract contract Lifecycle {
         _turn();
     }
 
-    function _notify(uint40 time, uint40 notice) internal {
-        _requireRunning(time);
+    /// @dev Notice runs within the term: given before, it begins with the term.
+    function _notify(uint40 time, uint40 start, uint40 notice) internal {
+        _requireOpen(time);
         require(_held.noticeOver == 0, ICompiledLicence.NoticeGiven(_held.noticeOver));
-        _held.noticeOver = time + notice;
+        _held.noticeOver = (time < start ? start : time) + notice;
         _turn();
     }
 
-    /// @dev Notice protects a licensee who relies on the licence, so none is needed before activation.
     function _revoke(uint40 time, uint40 notice) internal {
-        ICompiledLicence.State state = _stateAt(time);
-        require(_isOpen(state), ICompiledLicence.WrongState(state));
+        _requireOpen(time);
         bool served = _held.noticeOver != 0 && time >= _held.noticeOver;
-        require(
-            notice == 0 || served || state == ICompiledLicence.State.Granted,
-            ICompiledLicence.NoticeNotOver(_held.noticeOver)
-        );
+        require(notice == 0 || served, ICompiledLicence.NoticeNotOver(_held.noticeOver));
         _held.state = ICompiledLicence.State.Revoked;
         _turn();
     }
@@ -109,6 +106,11 @@ abstract contract Lifecycle {
     function _requireState(uint40 time, ICompiledLicence.State expected) private view {
         ICompiledLicence.State state = _stateAt(time);
         require(state == expected, ICompiledLicence.WrongState(state));
+    }
+
+    function _requireOpen(uint40 time) private view {
+        ICompiledLicence.State state = _stateAt(time);
+        require(_isOpen(state), ICompiledLicence.WrongState(state));
     }
 
     function _requireRunning(uint40 time) private view {

@@ -93,8 +93,8 @@ def test_a_picture_shows_the_moves_of_its_own_licence_only() -> None:
     assert (plain["licensor: revoke"], plain["the clock"], plain["licensee: activate"]) == (3, 2, 1)
     assert not [line for line in plain if "fee" in line or "notice" in line or "packs" in line]
     assert words(FREE)["the clock"] == 3
-    assert words(NOTICE)["if the notice is over"] == 2
-    assert words(NOTICE)["licensor gives notice"] == 2
+    assert words(NOTICE)["if the notice is over"] == 3
+    assert words(NOTICE)["licensor gives notice"] == 3
     assert words(ONCE)["licensee pays the fee"] == 1
     assert words(PERIODIC)["licensor confirms the fee"] == 3
     assert words(LARGEST)["licensor confirms packs"] == 1

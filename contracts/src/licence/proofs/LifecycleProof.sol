@@ -80,12 +80,14 @@ contract LifecycleProof is Lifecycle {
         ICompiledLicence.State before,
         uint40 time
     ) private pure {
-        // Once a licence was activated it is revoked after its notice only, and notice once given stays.
+        // A licence is revoked after its notice only, all of which lay within the term; notice once given stays.
         assert(
-            move != Move.Revoke || before == ICompiledLicence.State.Granted || terms.notice == 0
-                || (was.noticeOver != 0 && time >= was.noticeOver)
+            move != Move.Revoke || terms.notice == 0
+                || (was.noticeOver != 0 && time >= was.noticeOver && time >= uint256(terms.start) + terms.notice)
         );
-        assert(move != Move.Notify || (was.noticeOver == 0 && now_.noticeOver == time + terms.notice));
+        assert(move != Move.Notify || (was.noticeOver == 0 && now_.noticeOver >= uint256(time) + terms.notice));
+        // Nobody begins to pay under notice.
+        assert(move != Move.Pay || before != ICompiledLicence.State.Granted || was.noticeOver == 0);
         assert(move == Move.Begin || move == Move.Notify || now_.noticeOver == was.noticeOver);
         // The end moves once at most, on activation; what is paid is never taken back, and at most one period lies ahead.
         assert(move == Move.Begin || move == Move.Activate || now_.end == was.end);
@@ -103,7 +105,7 @@ contract LifecycleProof is Lifecycle {
         else if (move == Move.Activate) _activate(time, terms.start, terms.length, terms.period);
         else if (move == Move.Suspend) _suspend(time);
         else if (move == Move.Resume) _resume(time);
-        else if (move == Move.Notify) _notify(time, terms.notice);
+        else if (move == Move.Notify) _notify(time, terms.start, terms.notice);
         else if (move == Move.Revoke) _revoke(time, terms.notice);
         else _expire(time);
     }
@@ -113,7 +115,8 @@ contract LifecycleProof is Lifecycle {
         bool granted = held.state == ICompiledLicence.State.Granted;
         bool running = held.state == ICompiledLicence.State.Active || held.state == ICompiledLicence.State.Suspended;
         return (!running || held.end != 0) && (!running || terms.period == 0 || held.prepaid)
-            && (!granted || held.since == 0) && (terms.length != 0 || held.end == terms.end);
+            && (!granted || held.since == 0) && (terms.length != 0 || held.end == terms.end)
+            && (held.noticeOver == 0 || held.noticeOver >= uint256(terms.start) + terms.notice);
     }
 
     function _nothing() private pure returns (ICompiledLicence.Standing memory nothing) {}
