@@ -144,6 +144,8 @@ def _next(terms: "LicenceTerms", stands: "LicenceStanding", now: int) -> str:
     if stands.state is not LicenceState.GRANTED:
         return f"nothing: it is {stands.state.name.lower()}"
     if terms.period and not stands.prepaid:
+        if stands.notice_over:
+            return "nothing: the licensor gave notice, and under notice it takes no payment"
         if terms.price:
             return f"exequatur licence pay, which sends {terms.price} wei; then exequatur licence activate"
         return "pay the licensor, who confirms with exequatur licence pay; then exequatur licence activate"

@@ -77,11 +77,11 @@ class CompiledLicences:
         return self._transact(account, licence, "resume", turn)
 
     def notify(self, account: Account, licence: Address) -> Mined:
-        """Give notice; the licensor."""
+        """Give notice, which runs within the term; the licensor."""
         return self._transact(account, licence, "notify")
 
     def revoke(self, account: Account, licence: Address) -> Mined:
-        """End it, for ever; the licensor, after notice where the text asks for it once it was activated."""
+        """End it, for ever; the licensor, after notice where the text asks for it."""
         return self._transact(account, licence, "revoke")
 
     def expire(self, account: Account, licence: Address) -> Mined:

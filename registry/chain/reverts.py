@@ -38,6 +38,7 @@ _HINTS = {
     "OutOfTurn": "somebody moved the licence since you looked; look again with `exequatur licence show`",
     "FeeUnpaid": "pay first: `exequatur licence pay`",
     "NothingDue": "the fee is paid, and no more than one period ahead may be",
+    "NoticeGiven": "it is to be revoked: pay for a new licence instead",
     "NoticeNotOver": "give notice with `exequatur licence notify`, and wait until it is over",
     "NotStarted": "wait for the first day of the term",
     "NotOver": "the term still runs",

@@ -217,7 +217,7 @@ def _surprises(licence: Licence) -> Iterator[Fault]:
         yield Fault(
             code="W603",
             part="notice",
-            message="the notice lasts as long as the licence, so that it can never be revoked once it is active.",
+            message="the notice lasts as long as the licence, so that notice given while it is active is never over in time.",
             help="a shorter notice, or “at any time”",
         )
 

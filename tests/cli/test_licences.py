@@ -121,6 +121,17 @@ def test_a_licence_lives_by_its_commands(connected: Keyboard, text: Path) -> Non
     assert (shown["state"], shown["answers_left"]) == ("active", 300)
 
 
+def test_a_licence_under_notice_takes_no_first_payment(connected: Keyboard, text: Path) -> None:
+    licence = connected.json("licence", "deploy", text)["licence"]
+    connected.json("licence", "notify", licence)
+    accepted = connected.json("licence", "accept", licence, account="licensee")
+    assert str(accepted["next"]).startswith("nothing: the licensor gave notice")
+    refused = connected("licence", "pay", licence, "--json", account="licensee")
+    error = refused.json["error"]
+    assert (refused.code, error["type"]) == (6, "NoticeGiven")  # type: ignore[index]
+    assert "new licence" in error["hint"]  # type: ignore[index]
+
+
 def test_a_licence_moves_to_other_contracts_once_both_parties_asked(
     connected: Keyboard, served_chain: tuple[EmbeddedChain, str], text: Path
 ) -> None:

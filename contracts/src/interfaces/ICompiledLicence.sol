@@ -164,7 +164,7 @@ interface ICompiledLicence is ILicence {
     /// @param sent Wei sent.
     error WrongAmount(uint256 asked, uint256 sent);
 
-    /// @notice Notice was given before.
+    /// @notice Notice was given: not twice, and nobody begins to pay under it.
     /// @param over First second the licensor may revoke.
     error NoticeGiven(uint40 over);
 
@@ -195,7 +195,8 @@ interface ICompiledLicence is ILicence {
     /// @param to Account it was sent to.
     error DrawFailed(address to);
 
-    /// @notice Pay the fee: the licensee with the exact wei, or the licensor who confirms other money.
+    /// @notice Pay the fee: the licensee with the exact wei, or the licensor who confirms other money; not for the first time
+    /// under notice.
     /// @param turn Moves made so far, so that nobody pays for a licence that has moved.
     function pay(uint32 turn) external payable;
 
@@ -208,10 +209,10 @@ interface ICompiledLicence is ILicence {
     /// @notice Take a suspension back; the licensor.
     function resume(uint32 turn) external;
 
-    /// @notice Give notice; the licensor.
+    /// @notice Give notice; the licensor. It runs within the term, and given before that from its first second.
     function notify() external;
 
-    /// @notice End the licence for ever; the licensor, after notice where the text asks for it once the licence was activated.
+    /// @notice End the licence for ever; the licensor, after notice where the text asks for it.
     function revoke() external;
 
     /// @notice Record that the term is over; anyone.
