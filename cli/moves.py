@@ -145,7 +145,7 @@ def _next(terms: "LicenceTerms", stands: "LicenceStanding", now: int) -> str:
         return f"nothing: it is {stands.state.name.lower()}"
     if terms.period and not stands.prepaid:
         if stands.notice_over:
-            return "nothing: the licensor gave notice, and under notice it takes no payment"
+            return "nothing: the licensor gave notice, and a licence under notice takes no first payment"
         if terms.price:
             return f"exequatur licence pay, which sends {terms.price} wei; then exequatur licence activate"
         return "pay the licensor, who confirms with exequatur licence pay; then exequatur licence activate"

@@ -304,6 +304,24 @@ def test_a_rented_licence_asks_for_each_payment_and_removes_for_ever(story: Scen
     assert _at(life, life.held.standing.end - 1, guest) is LicenceRefusal.ENDED
 
 
+@pytest.mark.parametrize("story", ["rented"], indirect=True)
+def test_a_licence_under_notice_is_neither_paid_for_nor_revoked_before_that_is_over(story: Scene) -> None:
+    life = Life(story, random.Random(SEED))
+    life.make("notify")
+    life.follow()
+    over = life.held.standing.notice_over
+    assert over == life.held.terms.start + life.held.terms.notice
+    for move in ("pay", "revoke"):
+        assert life.held.after(move, story.now) is None
+        with pytest.raises(Reverted):
+            life.make(move)
+    assert life.held.after("revoke", over - 1) is None
+    story.chain.advance(over - story.now)
+    life.make("revoke")
+    life.follow()
+    assert life.held.standing.state is LicenceState.REVOKED
+
+
 @pytest.mark.parametrize("story", ["sold"], indirect=True)
 def test_an_answer_fits_the_gas_it_is_given_while_two_policies_count(story: Scene) -> None:
     life, guest = Life(story, random.Random(SEED)), Guest()
